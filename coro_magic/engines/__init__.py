@@ -1,0 +1,1 @@
+"""Who carries a program out: the scheduler, threads, and what both write down."""

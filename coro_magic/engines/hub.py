@@ -1,0 +1,344 @@
+"""The hub: what coroutines wait for outside themselves (timers, descriptors, helper threads).
+
+It knows no coroutine, only callbacks. `Hub.wait` is the one function in which a run waits.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+_MAX_WAIT = 3600.0  # seconds; what selectors take has limits
+_MAX_HELPERS = 32
+
+
+class Clock(Protocol):
+    """Where the run's time comes from: seconds since the run began."""
+
+    virtual: bool
+
+    def now(self) -> float: ...
+
+
+class RealClock:
+    """The time that passes."""
+
+    virtual = False
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def now(self) -> float:
+        return time.perf_counter() - self._start
+
+
+class VirtualClock:
+    """A time that stands still while somebody can run, and jumps when everybody sleeps."""
+
+    virtual = True
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class Timer:
+    """A callback at a moment."""
+
+    __slots__ = ("callback", "hub")
+
+    def __init__(self, hub: Hub, callback: Callable[[], None]) -> None:
+        self.hub = hub
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Call it off; once is enough, more is harmless, and so is too late."""
+        if self.callback is not None:
+            self.callback = None
+            self.hub.timer_called_off()
+
+
+class Watch:
+    """A callback when a descriptor is ready."""
+
+    __slots__ = ("callback", "descriptor", "hub", "writing")
+
+    def __init__(
+        self, hub: Hub, descriptor: int, writing: bool, callback: Callable[[], None]
+    ) -> None:
+        self.hub = hub
+        self.descriptor = descriptor
+        self.writing = writing
+        self.callback = callback
+
+    def cancel(self) -> None:
+        """Call it off; more than once is harmless."""
+        self.hub.unwatch(self)
+
+
+class Offloaded:
+    """A function that runs in a helper thread."""
+
+    __slots__ = ("done", "hub")
+
+    def __init__(self, hub: Hub, done: Callable[[Any, BaseException | None], None]) -> None:
+        self.hub = hub
+        self.done: Callable[[Any, BaseException | None], None] | None = done
+
+    def cancel(self) -> None:
+        """Forget about it. What has begun goes on, and its result is thrown away."""
+        self.done = None
+
+
+class Hub:
+    """Timers, descriptors and helper threads of one run."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.next_timer = float("inf")
+        self.offloaded = 0
+        self.helpers: list[threading.Thread] = []
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._called_off = 0
+        self._order = itertools.count()
+        self._watches: dict[int, tuple[deque[Watch], deque[Watch]]] = {}
+        self._selector = selectors.DefaultSelector()
+        self._soon: deque[Callable[[], None]] = deque()
+        self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
+        self._work = threading.Semaphore(0)
+        self._idle_helpers = 0
+        self._inbox, self._outbox = socket.socketpair()
+        self._inbox.setblocking(False)
+        self._outbox.setblocking(False)
+        self._selector.register(self._inbox, selectors.EVENT_READ)
+
+    # Timers.
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call back at `when`, seconds since the run began; those at one moment in the order asked."""
+        timer = Timer(self, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        if when < self.next_timer:
+            self.next_timer = when
+        return timer
+
+    def timer_called_off(self) -> None:
+        """Note that a timer in the heap will not be wanted. Many of them are swept out together."""
+        self._called_off += 1
+        if self._called_off > 1000 and self._called_off * 2 > len(self._timers):
+            self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._called_off = 0
+        self._look_at_first()
+
+    def _look_at_first(self) -> None:
+        timers = self._timers
+        while timers and timers[0][2].callback is None:
+            heapq.heappop(timers)
+            self._called_off -= 1
+        self.next_timer = timers[0][0] if timers else float("inf")
+
+    def fire(self, now: float) -> None:
+        """Call back what is due."""
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            timer = heapq.heappop(timers)[2]
+            callback, timer.callback = timer.callback, None
+            if callback is None:
+                self._called_off -= 1
+            else:
+                callback()
+        self._look_at_first()
+
+    # Descriptors.
+
+    def watch(self, descriptor: int, writing: bool, callback: Callable[[], None]) -> Watch:
+        """Call back once, when `descriptor` can be read or written without waiting.
+
+        Those who watch for the same are called one after another, in the order asked.
+        """
+        watch = Watch(self, descriptor, writing, callback)
+        queues = self._watches.get(descriptor)
+        if queues is None:
+            queues = self._watches[descriptor] = (deque(), deque())
+        queues[writing].append(watch)
+        if len(queues[writing]) == 1:
+            try:
+                self._register(descriptor, queues)
+            except PermissionError:
+                # A regular file: it cannot be waited for, and is always ready.
+                self._watches.pop(descriptor, None)
+                self._soon.append(callback)
+            except BaseException:
+                self._watches.pop(descriptor, None)
+                raise
+        return watch
+
+    def _register(self, descriptor: int, queues: tuple[deque[Watch], deque[Watch]]) -> None:
+        events = (selectors.EVENT_READ if queues[0] else 0) | (
+            selectors.EVENT_WRITE if queues[1] else 0
+        )
+        registered = descriptor in self._selector.get_map()
+        if not events:
+            del self._watches[descriptor]
+            if registered:
+                self._forget(descriptor)
+        elif not registered:
+            self._selector.register(descriptor, events)
+        else:
+            try:
+                self._selector.modify(descriptor, events)
+            except (KeyError, OSError):
+                # Closed in the meantime, and opened again as something else.
+                self._forget(descriptor)
+                self._selector.register(descriptor, events)
+
+    def _forget(self, descriptor: int) -> None:
+        try:
+            self._selector.unregister(descriptor)
+        except (KeyError, ValueError, OSError):
+            pass
+
+    def unwatch(self, watch: Watch) -> None:
+        """Call a watch off."""
+        queues = self._watches.get(watch.descriptor)
+        if queues is not None and watch in queues[watch.writing]:
+            queues[watch.writing].remove(watch)
+            if not queues[watch.writing]:
+                self._register(watch.descriptor, queues)
+
+    @property
+    def watching(self) -> bool:
+        """Whether somebody waits for a descriptor."""
+        return bool(self._watches)
+
+    # Helper threads, and calls from other threads.
+
+    def offload(
+        self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
+    ) -> Offloaded:
+        """Call `function` in a helper thread and then `done(value, error)` on this one."""
+        job = Offloaded(self, done)
+        self.offloaded += 1
+        self._jobs.append((function, job))
+        if not self._idle_helpers and len(self.helpers) < _MAX_HELPERS:
+            helper = threading.Thread(target=self._help, name="coro_magic helper", daemon=True)
+            self.helpers.append(helper)
+            helper.start()
+        self._work.release()
+        return job
+
+    def _help(self) -> None:
+        while True:
+            self._idle_helpers += 1
+            self._work.acquire()
+            self._idle_helpers -= 1
+            if not self._jobs:
+                return
+            function, job = self._jobs.popleft()
+            value, error = None, None
+            try:
+                value = function()
+            except BaseException as raised:
+                error = raised
+            self.call_soon(_Finished(self, job, value, error))
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back on the run's thread, as soon as it comes to it. The only call for other threads."""
+        self._soon.append(callback)
+        self.rouse()
+
+    def rouse(self) -> None:
+        """End the present `wait`, or the next one. Fit for signal handlers."""
+        try:
+            self._outbox.send(b"\0")
+        except OSError:
+            pass  # full: it will wake up anyway; or closed: nobody waits any more
+
+    # Waiting.
+
+    @property
+    def expecting(self) -> bool:
+        """Whether anything can still happen by itself."""
+        return (
+            self.next_timer != float("inf")
+            or bool(self._watches)
+            or bool(self.offloaded)
+            or bool(self._soon)
+        )
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a callback from another thread is there."""
+        return bool(self._soon)
+
+    def wait(self, until: float | None) -> None:
+        """Wait for descriptors, helper threads and `rouse`, and call back.
+
+        Parameters
+        ----------
+        until:
+            Seconds of real time to wait at most; 0 only looks; None waits for the next timer.
+        """
+        if until is None:
+            until = max(0.0, min(self.next_timer - self.clock.now(), _MAX_WAIT))
+        if self._soon:
+            until = 0.0
+        for key, events in self._selector.select(until):
+            if key.fileobj is self._inbox:
+                self._drain()
+                continue
+            queues = self._watches.get(key.fd)
+            if queues is None:
+                self._forget(key.fd)
+                continue
+            for writing, event in ((0, selectors.EVENT_READ), (1, selectors.EVENT_WRITE)):
+                if events & event and queues[writing]:
+                    watch = queues[writing].popleft()
+                    if not queues[writing]:
+                        self._register(key.fd, queues)
+                    watch.callback()
+        while self._soon:
+            self._soon.popleft()()
+
+    def _drain(self) -> None:
+        try:
+            while self._inbox.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        """Let everything go. Helpers that are in the middle of a call end when it does."""
+        for _ in self.helpers:
+            self._work.release()
+        self._jobs.clear()
+        self._selector.close()
+        self._inbox.close()
+        self._outbox.close()
+        now = time.monotonic()
+        for helper in self.helpers:
+            helper.join(max(0.0, now + 0.5 - time.monotonic()))
+
+
+class _Finished:
+    """The end of an offloaded call, as a callback."""
+
+    __slots__ = ("error", "hub", "job", "value")
+
+    def __init__(self, hub: Hub, job: Offloaded, value: Any, error: BaseException | None) -> None:
+        self.hub, self.job, self.value, self.error = hub, job, value, error
+
+    def __call__(self) -> None:
+        self.hub.offloaded -= 1
+        if self.job.done is not None:
+            self.job.done(self.value, self.error)

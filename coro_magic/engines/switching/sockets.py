@@ -1,0 +1,250 @@
+"""The blocking methods of `socket.socket` for coroutines.
+
+Each waits until the socket is ready and then calls the original, which does not block any more; if
+somebody was faster it waits again. So it serves sockets that were made before the run as well, and
+a socket looks the same to everyone else all the time: only `connect` puts it into non-blocking mode,
+for the length of one call.
+
+`socket.socket` inherits these methods from the C type, so a patch is an attribute of the subclass
+that hides the inherited one, and to restore is to delete it. ``accept`` and ``makefile`` are written in
+Python on top of the ones patched here.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ...language.outside import Ready
+from . import Patch, coroutine_here
+
+_DONTWAIT = getattr(socket, "MSG_DONTWAIT", None)
+
+# How `connect` says that it has begun and is not done.
+_IN_PROGRESS = (errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK)
+
+
+def _wait(sock: socket.socket, writing: bool, verb: str, deadline: float | None) -> None:
+    """Wait until the socket is ready, or raise `TimeoutError` as the socket itself would."""
+    left = None
+    if deadline is not None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+    here = coroutine_here()
+    assert here is not None
+    if not here.wait(Ready(sock.fileno(), writing, verb, left)):
+        raise TimeoutError("timed out")
+
+
+def _is_ready(sock: socket.socket, writing: bool) -> bool:
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLOUT if writing else select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _deadline(sock: socket.socket) -> float | None:
+    timeout = sock.gettimeout()
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Callable[..., Any]]:
+    """Make the cooperative form of a method that takes flags as its positional argument `flags_at`."""
+
+    def make(original: Any) -> Callable[..., Any]:
+        def cooperative(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+            timeout = sock.gettimeout()
+            if timeout == 0.0 or sock.fileno() < 0:
+                return original(sock, *args, **kwargs)
+            deadline = None if timeout is None else time.monotonic() + timeout
+            if timeout is not None and not _is_ready(sock, writing):
+                # With a timeout of its own the original would wait before it tries.
+                _wait(sock, writing, verb, deadline)
+            while True:
+                try:
+                    return original(sock, *_without_waiting(args, kwargs), **kwargs)
+                except BlockingIOError:
+                    _wait(sock, writing, verb, deadline)
+
+        def _without_waiting(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+            given = list(args)
+            if "flags" in kwargs:
+                kwargs["flags"] |= _DONTWAIT
+            elif len(given) > flags_at:
+                given[flags_at] |= _DONTWAIT
+            elif len(given) == flags_at:
+                given.append(_DONTWAIT)
+            else:
+                kwargs["flags"] = _DONTWAIT
+            return given
+
+        return cooperative
+
+    return make
+
+
+def _filled(verb: str, defaults: tuple[Any, ...]) -> Callable[[Any], Callable[..., Any]]:
+    """Like `_with_flags`, for receiving methods that take flags by position only, after `defaults`."""
+    inner = _with_flags(verb, False, len(defaults))
+
+    def make(original: Any) -> Callable[..., Any]:
+        with_flags = inner(original)
+
+        def cooperative(sock: socket.socket, *args: Any) -> Any:
+            if len(args) < len(defaults):
+                args = args + defaults[len(args) :]
+            return with_flags(sock, *args)
+
+        return cooperative
+
+    return make
+
+
+def _sendto(original: Any) -> Callable[..., Any]:
+    def cooperative(sock: socket.socket, data: Any, *args: Any) -> Any:
+        # sendto(data, address) or sendto(data, flags, address)
+        if len(args) != 2 or sock.gettimeout() == 0.0 or sock.fileno() < 0:
+            if len(args) != 1 or sock.gettimeout() == 0.0 or sock.fileno() < 0:
+                return original(sock, data, *args)
+            args = (0, args[0])
+        deadline = _deadline(sock)
+        if deadline is not None and not _is_ready(sock, True):
+            _wait(sock, True, "sendto", deadline)
+        while True:
+            try:
+                return original(sock, data, args[0] | _DONTWAIT, args[1])
+            except BlockingIOError:
+                _wait(sock, True, "sendto", deadline)
+
+    return cooperative
+
+
+def _sendmsg(original: Any) -> Callable[..., Any]:
+    def cooperative(
+        sock: socket.socket, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /
+    ) -> Any:
+        if sock.gettimeout() == 0.0 or sock.fileno() < 0:
+            return original(sock, buffers, ancdata, flags, address)
+        # Iterators would be used up by the first attempt.
+        buffers, ancdata = list(buffers), list(ancdata)
+        deadline = _deadline(sock)
+        if deadline is not None and not _is_ready(sock, True):
+            _wait(sock, True, "sendmsg", deadline)
+        while True:
+            try:
+                return original(sock, buffers, ancdata, flags | _DONTWAIT, address)
+            except BlockingIOError:
+                _wait(sock, True, "sendmsg", deadline)
+
+    return cooperative
+
+
+def _sendall(original: Any) -> Callable[..., Any]:
+    def cooperative(sock: socket.socket, data: Any, flags: int = 0, /) -> None:
+        if sock.gettimeout() == 0.0 or sock.fileno() < 0:
+            original(sock, data, flags)
+            return
+        send = socket.socket.send
+        timeout = sock.gettimeout()
+        deadline = _deadline(sock)
+        with memoryview(data) as view, view.cast("B") as octets:
+            sent = 0
+            while sent < len(octets):
+                # The timeout is for the whole of it, as with the original.
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError("timed out")
+                if timeout is not None and not _is_ready(sock, True):
+                    _wait(sock, True, "sendall", deadline)
+                sent += send(sock, octets[sent:], flags)
+            if not octets:
+                original(sock, data, flags)
+
+    return cooperative
+
+
+def _accept(original: Any) -> Callable[..., Any]:
+    def cooperative(sock: socket.socket) -> Any:
+        if sock.gettimeout() == 0.0 or sock.fileno() < 0:
+            return original(sock)
+        deadline = _deadline(sock)
+        # A connection that another process takes first would leave a blocking accept() waiting;
+        # nothing can be said to accept() alone that prevents it but the mode of the socket.
+        while not _is_ready(sock, False):
+            _wait(sock, False, "accept", deadline)
+        return original(sock)
+
+    return cooperative
+
+
+def _connect_ex(original_connect_ex: Any, sock: socket.socket, address: Any) -> int:
+    """Connect as a coroutine; gives the error number, 0 for success."""
+    timeout = sock.gettimeout()
+    deadline = _deadline(sock)
+    sock.settimeout(0.0)
+    try:
+        code: int = original_connect_ex(sock, address)
+    finally:
+        sock.settimeout(timeout)
+    if code in _IN_PROGRESS:
+        _wait(sock, True, "connect", deadline)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return code
+
+
+def _connect(original: Any) -> Callable[..., Any]:
+    import os
+
+    original_ex = vars(socket.socket).get("connect_ex", socket.socket.connect_ex)
+
+    def cooperative(sock: socket.socket, address: Any, /) -> None:
+        if sock.gettimeout() == 0.0 or sock.fileno() < 0:
+            original(sock, address)
+            return
+        code = _connect_ex(original_ex, sock, address)
+        if code:
+            raise OSError(code, os.strerror(code))
+
+    return cooperative
+
+
+def _connect_ex_patch(original: Any) -> Callable[..., Any]:
+    def cooperative(sock: socket.socket, address: Any, /) -> int:
+        if sock.gettimeout() == 0.0 or sock.fileno() < 0:
+            return original(sock, address)  # type: ignore[no-any-return]
+        try:
+            return _connect_ex(original, sock, address)
+        except TimeoutError:
+            return errno.EAGAIN
+
+    return cooperative
+
+
+def patches() -> list[Patch]:
+    """Give the patches; none where a socket call cannot be told not to wait (Windows)."""
+    if _DONTWAIT is None:
+        return []
+    rows: list[tuple[str, Any]] = [
+        # connect before connect_ex: it takes the latter's original.
+        ("connect", _connect),
+        ("connect_ex", _connect_ex_patch),
+        ("_accept", _accept),
+        ("recv", _with_flags("recv", False, 1)),
+        ("recv_into", _with_flags("recv", False, 2)),
+        ("recvfrom", _with_flags("recv", False, 1)),
+        ("recvfrom_into", _with_flags("recv", False, 2)),
+        ("send", _with_flags("send", True, 1)),
+        ("sendall", _sendall),
+        ("sendto", _sendto),
+        ("recvmsg", _filled("recv", (0, 0))),
+        ("recvmsg_into", _filled("recv", (0, 0))),
+        ("sendmsg", _sendmsg),
+    ]
+    return [
+        Patch(socket.socket, name, name.lstrip("_"), make)
+        for name, make in rows
+        if hasattr(socket.socket, name)
+    ]

@@ -1,0 +1,322 @@
+"""Channels: how coroutines hand items to each other.
+
+On the scheduler a channel is three queues (items, getters, putters) and needs no lock. On threads
+it is a `queue.Queue`, with the closing that the standard library has since Python 3.13.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+from .errors import ChannelClosed
+from .request import Request, Waiter
+
+T = TypeVar("T")
+
+
+class Channel(Generic[T]):
+    """A queue of items between coroutines.
+
+    ``item = yield channel.get()`` waits for an item, ``yield channel.put(item)`` for room.
+    ``for item in channel:`` (and ``async for``) takes items until the channel is closed and empty.
+
+    Parameters
+    ----------
+    capacity:
+        How many items may lie in the channel, an int ≥ 0. 0, the default, is a rendezvous: `put`
+        is done when another coroutine has taken the item.
+    name:
+        What to call it in reports.
+    """
+
+    def __init__(self, capacity: int = 0, name: str | None = None) -> None:
+        if isinstance(capacity, bool) or not isinstance(capacity, int):
+            raise TypeError(f"a channel's capacity is an int, not {type(capacity).__name__}")
+        if capacity < 0:
+            raise ValueError(f"a channel's capacity is 0 or more, and not {capacity}")
+        self.capacity = capacity
+        self.name = name
+        self.closed = False
+        self._items: deque[T] = deque()
+        self._getters: deque[Get[T]] = deque()
+        self._putters: deque[Put[T]] = deque()
+        self._threads: _ClosableQueue | None = None
+
+    def get(self) -> Get[T]:
+        """Ask for the next item: ``item = yield channel.get()``.
+
+        Raises
+        ------
+        ChannelClosed
+            From the ``yield``, when the channel is closed and no item is left.
+        """
+        request = _new(Get)
+        request.channel = self
+        request.waiter = None
+        return request
+
+    def put(self, item: T) -> Put[T]:
+        """Ask to add `item`: ``yield channel.put(item)``, done when there is room for it.
+
+        Raises
+        ------
+        ChannelClosed
+            From the ``yield``, when the channel is closed.
+        """
+        request = _new(Put)
+        request.channel = self
+        request.item = item
+        request.waiter = None
+        return request
+
+    def close(self) -> None:
+        """Say that no more items will come. Items in the channel can still be taken.
+
+        Who waits to get wakes up with `ChannelClosed`; who waits to put too. Closing twice is fine.
+        """
+        self.closed = True
+        if self._threads is not None:
+            self._threads.close()
+        waiting: list[Get[T] | Put[T]] = [*self._getters, *self._putters]
+        self._getters.clear()
+        self._putters.clear()
+        for request in waiting:
+            if request.waiter is not _WITHDRAWN:
+                assert request.waiter is not None
+                request.waiter.fail(ChannelClosed(f"{self} was closed"))
+
+    def __len__(self) -> int:
+        """How many items lie in the channel."""
+        return len(self._items) if self._threads is None else self._threads.qsize()
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            try:
+                item = self.get().wait()
+            except ChannelClosed:
+                return
+            yield item
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        while True:
+            try:
+                item = await self.get()
+            except ChannelClosed:
+                return
+            yield item
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        state = ", closed" if self.closed else ""
+        return f"<Channel{name}, {len(self)} of {self.capacity}{state}>"
+
+    def _on_threads(self) -> _ClosableQueue:
+        # Two threads may come here at once; one queue must win.
+        if self._threads is None:
+            with _creation:
+                if self._threads is None:
+                    threads = _ClosableQueue(self.capacity)
+                    if self.closed:
+                        threads.close()
+                    self._threads = threads
+        return self._threads
+
+
+class _Withdrawn:
+    """Stands for the waiter of a request that was withdrawn: nobody."""
+
+
+_WITHDRAWN: Any = _Withdrawn()
+_creation = threading.Lock()
+
+
+class Get(Request, Generic[T]):
+    """The request made by `Channel.get`."""
+
+    __slots__ = ("channel",)
+    verb = "get"
+    left_over = True
+    channel: Channel[T]
+
+    def begin(self, waiter: Waiter) -> None:
+        if self.waiter is not None:
+            self.claim(waiter)
+        self.waiter = waiter
+        channel = self.channel
+        if channel._items:
+            item = channel._items.popleft()
+            put = _next(channel._putters)
+            if put is not None:
+                channel._items.append(put.item)
+                put.waiter.wake()  # type: ignore[union-attr]
+            waiter.wake(item)
+            return
+        put = _next(channel._putters) if channel._putters else None
+        if put is not None:
+            put.waiter.wake()  # type: ignore[union-attr]
+            waiter.wake(put.item)
+        elif channel.closed:
+            raise ChannelClosed(f"{channel} is closed and empty")
+        else:
+            channel._getters.append(self)
+
+    def withdraw(self) -> None:
+        # Left in the queue and passed over later: to search a long queue for it would cost more.
+        self.waiter = _WITHDRAWN
+
+    def block(self, timeout: float | None) -> T:
+        return self.channel._on_threads().take(timeout)  # type: ignore[no-any-return]
+
+    def attempt(self) -> tuple[bool, Any]:
+        return self.channel._on_threads().try_take()
+
+    def describe(self) -> str:
+        return f"an item from {self.channel}"
+
+
+class Put(Request, Generic[T]):
+    """The request made by `Channel.put`."""
+
+    __slots__ = ("channel", "item")
+    verb = "put"
+    channel: Channel[T]
+    item: T
+
+    def begin(self, waiter: Waiter) -> None:
+        if self.waiter is not None:
+            self.claim(waiter)
+        self.waiter = waiter
+        channel = self.channel
+        if channel.closed:
+            raise ChannelClosed(f"{channel} is closed")
+        get = _next(channel._getters) if channel._getters else None
+        if get is not None:
+            get.waiter.wake(self.item)  # type: ignore[union-attr]
+            waiter.wake()
+        elif len(channel._items) < channel.capacity:
+            channel._items.append(self.item)
+            waiter.wake()
+        else:
+            channel._putters.append(self)
+
+    def withdraw(self) -> None:
+        self.waiter = _WITHDRAWN
+
+    def block(self, timeout: float | None) -> None:
+        self.channel._on_threads().give(self.item, timeout)
+
+    def attempt(self) -> tuple[bool, Any]:
+        return self.channel._on_threads().try_give(self.item), None
+
+    def describe(self) -> str:
+        return f"room in {self.channel}"
+
+
+_new: Callable[..., Any] = object.__new__
+
+
+def _next(requests: deque[Any]) -> Any:
+    """Take the first request whose waiter still waits; None if there is none."""
+    while requests:
+        request = requests.popleft()
+        if request.waiter is not _WITHDRAWN:
+            return request
+    return None
+
+
+class _ClosableQueue(queue.Queue[Any]):
+    """`queue.Queue` that can be closed (`queue.Queue.shutdown` came with 3.13), and a rendezvous for capacity 0."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(maxsize=max(capacity, 1))
+        self.rendezvous = capacity == 0
+        self.closed = False
+        self.taken = threading.Condition(self.mutex)
+        self.given_count = self.taken_count = 0
+        self.takers = 0
+
+    def close(self) -> None:
+        with self.mutex:
+            self.closed = True
+            self.not_empty.notify_all()
+            self.not_full.notify_all()
+            self.taken.notify_all()
+
+    def take(self, timeout: float | None) -> Any:
+        with self.not_empty:
+            self.takers += 1
+            try:
+                _await(self.not_empty, lambda: self._qsize() or self.closed, timeout)
+            finally:
+                self.takers -= 1
+            if not self._qsize():
+                raise ChannelClosed("the channel is closed and empty")
+            return self._take()
+
+    def _take(self) -> Any:
+        item = self._get()
+        self.taken_count += 1
+        self.not_full.notify()
+        if self.rendezvous:
+            self.taken.notify_all()
+        return item
+
+    def give(self, item: Any, timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.not_full:
+            _await(self.not_full, lambda: self._qsize() < self.maxsize or self.closed, timeout)
+            if self.closed:
+                raise ChannelClosed("the channel is closed")
+            self._put(item)
+            self.given_count += 1
+            mine = self.given_count
+            self.not_empty.notify()
+            if self.rendezvous:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                try:
+                    _await(self.taken, lambda: self.taken_count >= mine or self.closed, left)
+                except TimeoutError:
+                    self._recall(item)
+                    raise
+                if self.taken_count < mine:
+                    self._recall(item)
+                    raise ChannelClosed("the channel was closed")
+
+    def _recall(self, item: Any) -> None:
+        """Take back an item that nobody came for: with room for one, it is the one that lies there."""
+        self.queue.pop()
+        self.given_count -= 1
+        self.not_full.notify()
+
+    def try_take(self) -> tuple[bool, Any]:
+        with self.mutex:
+            if self._qsize():
+                return True, self._take()
+            if self.closed:
+                raise ChannelClosed("the channel is closed and empty")
+            return False, None
+
+    def try_give(self, item: Any) -> bool:
+        with self.mutex:
+            if self.closed:
+                raise ChannelClosed("the channel is closed")
+            room = self.takers - self._qsize() if self.rendezvous else self.maxsize - self._qsize()
+            if room <= 0:
+                return False
+            self._put(item)
+            self.given_count += 1
+            self.not_empty.notify()
+            return True
+
+
+def _await(condition: threading.Condition, predicate: Callable[[], Any], timeout: float | None) -> None:
+    if not condition.wait_for(predicate, timeout):
+        raise TimeoutError

@@ -1,0 +1,219 @@
+"""`Event`, `Semaphore` and `Lock`: when coroutines have to wait for each other without an item.
+
+One thread needs no lock around a statement. A `Lock` is for what spans a ``yield``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+from .request import Request, Waiter
+
+# As in `channel`: the counterpart for threads is made when the first thread asks for it.
+_creation = threading.Lock()
+
+
+class Event:
+    """A flag that coroutines wait for: ``yield event.wait()``, until somebody calls ``event.set()``."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._waiting: deque[EventWait] = deque()
+        self._threads: threading.Event | None = None
+
+    def is_set(self) -> bool:
+        """Say whether the flag is up."""
+        return self._set
+
+    def set(self) -> None:
+        """Put the flag up and wake everyone who waits for it."""
+        self._set = True
+        if self._threads is not None:
+            self._threads.set()
+        waiting, self._waiting = self._waiting, deque()
+        for request in waiting:
+            if request.waiting:
+                request.waiter.wake()  # type: ignore[union-attr]
+
+    def clear(self) -> None:
+        """Take the flag down: who asks from now on waits."""
+        self._set = False
+        if self._threads is not None:
+            self._threads.clear()
+
+    def wait(self) -> EventWait:
+        """Ask to wait until the flag is up: ``yield event.wait()``."""
+        return EventWait(self)
+
+    def _on_threads(self) -> threading.Event:
+        if self._threads is None:
+            with _creation:
+                if self._threads is None:
+                    flag = threading.Event()
+                    if self._set:
+                        flag.set()
+                    self._threads = flag
+        return self._threads
+
+    def __repr__(self) -> str:
+        return f"<Event, {'set' if self._set else 'not set'}>"
+
+
+class EventWait(Request):
+    """The request made by `Event.wait`."""
+
+    __slots__ = ("event", "waiting")
+    verb = "event"
+
+    def __init__(self, event: Event) -> None:
+        self.waiter = None
+        self.event = event
+        self.waiting = True
+
+    def begin(self, waiter: Waiter) -> None:
+        self.claim(waiter)
+        if self.event._set:
+            waiter.wake()
+        else:
+            self.event._waiting.append(self)
+
+    def withdraw(self) -> None:
+        self.waiting = False
+
+    def block(self, timeout: float | None) -> None:
+        if not self.event._on_threads().wait(timeout):
+            raise TimeoutError
+
+    def attempt(self) -> tuple[bool, Any]:
+        return self.event._set, None
+
+    def describe(self) -> str:
+        return f"{self.event}"
+
+
+class Semaphore:
+    """A number of permits: ``yield semaphore.acquire()`` takes one, ``semaphore.release()`` gives one back.
+
+    ``with (yield semaphore.acquire()):`` and ``async with semaphore:`` give it back by themselves.
+
+    Parameters
+    ----------
+    permits:
+        How many there are at first, an int ≥ 0.
+    """
+
+    _noun = "permit of a semaphore"
+
+    def __init__(self, permits: int = 1) -> None:
+        if permits < 0:
+            raise ValueError(f"a semaphore has 0 or more permits, and not {permits}")
+        self._permits = permits
+        self._waiting: deque[Acquire] = deque()
+        self._threads: threading.Semaphore | None = None
+
+    def acquire(self) -> Acquire:
+        """Ask for a permit. ``yield`` gives the semaphore itself, for use in a ``with``."""
+        return Acquire(self)
+
+    def release(self) -> None:
+        """Give a permit back, to the one who has waited longest."""
+        if self._threads is not None:
+            self._threads.release()
+            return
+        while self._waiting:
+            request = self._waiting.popleft()
+            if request.waiting:
+                self._granted(request)
+                return
+        self._permits += 1
+
+    def _granted(self, request: Acquire) -> None:
+        request.waiter.wake(self)  # type: ignore[union-attr]
+
+    def _on_threads(self) -> threading.Semaphore:
+        if self._threads is None:
+            with _creation:
+                if self._threads is None:
+                    self._threads = threading.Semaphore(self._permits)
+        return self._threads
+
+    def __enter__(self) -> Semaphore:
+        # Reached through `with (yield semaphore.acquire())`: the permit is there already.
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.release()
+
+    async def __aenter__(self) -> Semaphore:
+        await self.acquire()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, {self._permits} free>"
+
+
+class Lock(Semaphore):
+    """A lock: ``with (yield lock.acquire()):``, for what spans a ``yield``. Not re-entrant."""
+
+    _noun = "lock"
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def locked(self) -> bool:
+        """Say whether somebody holds it."""
+        return self._permits == 0 if self._threads is None else self._threads._value == 0  # type: ignore[attr-defined]
+
+    def release(self) -> None:
+        """Give the lock to the one who has waited longest.
+
+        Raises
+        ------
+        RuntimeError
+            If nobody holds it.
+        """
+        if not self.locked():
+            raise RuntimeError("release of a Lock that nobody holds")
+        super().release()
+
+    def __repr__(self) -> str:
+        return f"<Lock, {'held' if self.locked() else 'free'}>"
+
+
+class Acquire(Request):
+    """The request made by `Semaphore.acquire` and `Lock.acquire`."""
+
+    __slots__ = ("semaphore", "waiting")
+    verb = "lock"
+
+    def __init__(self, semaphore: Semaphore) -> None:
+        self.waiter = None
+        self.semaphore = semaphore
+        self.waiting = True
+
+    def begin(self, waiter: Waiter) -> None:
+        self.claim(waiter)
+        if self.semaphore._permits:
+            self.semaphore._permits -= 1
+            waiter.wake(self.semaphore)
+        else:
+            self.semaphore._waiting.append(self)
+
+    def withdraw(self) -> None:
+        self.waiting = False
+
+    def block(self, timeout: float | None) -> Semaphore:
+        if not self.semaphore._on_threads().acquire(timeout=timeout):
+            raise TimeoutError
+        return self.semaphore
+
+    def attempt(self) -> tuple[bool, Any]:
+        return self.semaphore._on_threads().acquire(blocking=False), self.semaphore
+
+    def describe(self) -> str:
+        return f"a {self.semaphore._noun}"

@@ -1,0 +1,398 @@
+"""`Task`: a coroutine that was handed over to an engine; `spawn`, which hands one over.
+
+A `Task` speaks `concurrent.futures.Future`, so that code written for threads can use it, and is a
+request: ``result = yield task`` waits for it.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+import types
+from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError
+from typing import Any, NamedTuple, Protocol
+
+from .request import Request, Waiter, engine
+from .timing import timeout as limit
+
+
+class State(str, enum.Enum):
+    """What a coroutine is doing, or how it ended."""
+
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LEFT_OVER = "left over"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def final(self) -> bool:
+        """Whether a coroutine in this state will do nothing any more."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.LEFT_OVER})
+
+
+class Where(NamedTuple):
+    """A place in source code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"line {self.line}"
+
+
+class Record(Protocol):
+    """What was written down about the coroutines of a run, by row. See `engines.trace.Trace`."""
+
+    def name(self, row: int) -> str: ...
+    def parent(self, row: int) -> int: ...
+    def spawned_at(self, row: int) -> Where | None: ...
+    def where(self, row: int) -> Where | None: ...
+    def seconds(self, row: int, state: State) -> float: ...
+    def resumptions(self, row: int) -> int: ...
+    def items(self, row: int) -> int: ...
+    def longest(self, row: int) -> float: ...
+
+
+class Task:
+    """A coroutine in the care of an engine.
+
+    Attributes
+    ----------
+    coroutine:
+        The generator or native coroutine itself, or the function that is called.
+    daemon:
+        Whether the run ends without waiting for it.
+    row:
+        Its row in the run's trace, an int; -1 before it has one.
+    """
+
+    __slots__ = ("_callbacks", "_error", "_final", "_joiners", "_record", "_value", "coroutine",
+                 "daemon", "heeded", "row")  # fmt: skip
+
+    def __init__(self, coroutine: Any, record: Record, row: int, daemon: bool = False) -> None:
+        self.coroutine = coroutine
+        self.daemon = daemon
+        self.row = row
+        self.heeded = False
+        self._record = record
+        self._final: State | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._joiners: list[Waiter] | None = None
+        self._callbacks: list[Callable[[Task], object]] | None = None
+
+    # What it is.
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the run."""
+        return self._record.name(self.row)
+
+    @property
+    def state(self) -> State:
+        """What it is doing, or how it ended."""
+        return self._final or self._present_state()
+
+    def _present_state(self) -> State:
+        """Give the state of a coroutine that has not ended. Engines know better than this."""
+        return State.READY
+
+    @property
+    def parent(self) -> str | None:
+        """The name of the coroutine that spawned it; None for the first."""
+        row = self._record.parent(self.row)
+        return None if row < 0 else self._record.name(row)
+
+    @property
+    def spawned_at(self) -> Where | None:
+        """The line that spawned it, where that is known."""
+        return self._record.spawned_at(self.row)
+
+    @property
+    def where(self) -> Where | None:
+        """The line at which it waits or ended, where that is known."""
+        return self._record.where(self.row)
+
+    @property
+    def running(self) -> float:
+        """Seconds in which it ran."""
+        return self._record.seconds(self.row, State.RUNNING)
+
+    @property
+    def ready(self) -> float:
+        """Seconds in which it could have run, and waited for its turn."""
+        return self._record.seconds(self.row, State.READY)
+
+    @property
+    def waiting(self) -> float:
+        """Seconds in which it waited for something."""
+        return self._record.seconds(self.row, State.WAITING)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that its longest step took, from being resumed to giving control back."""
+        return self._record.longest(self.row)
+
+    @property
+    def resumptions(self) -> int:
+        """How often it was resumed."""
+        return self._record.resumptions(self.row)
+
+    @property
+    def items(self) -> int:
+        """How many items it produced with ``yield value``."""
+        return self._record.items(self.row)
+
+    # As a future.
+
+    def done(self) -> bool:
+        """Say whether it has ended, in whatever way."""
+        return self._final is not None
+
+    def cancelled(self) -> bool:
+        """Say whether it was cancelled."""
+        return self._final in (State.CANCELLED, State.LEFT_OVER)
+
+    def cancel(self) -> bool:
+        """Throw `Cancelled` into it, where it waits or at its next turn.
+
+        Returns False if it has ended already, True otherwise. It has not ended when this returns.
+        """
+        return False
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait until it has ended and give what it returned.
+
+        Parameters
+        ----------
+        timeout:
+            Seconds to wait at most; None for no limit.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not ended by then.
+        concurrent.futures.CancelledError
+            If it was cancelled, or left over at the end of the run.
+        """
+        self._wait_until_done(timeout)
+        return self._outcome()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait until it has ended and give the error it raised, or None. Raises as `result` does."""
+        self._wait_until_done(timeout)
+        if self.cancelled():
+            self._outcome()
+        self.heeded = True
+        return self._error
+
+    def add_done_callback(self, callback: Callable[[Task], object]) -> None:
+        """Call ``callback(task)`` when it has ended, at once if it has."""
+        if self._final is not None:
+            callback(self)
+            return
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append(callback)
+
+    def _block(self, timeout: float | None) -> None:
+        """Wait on a thread of one's own. For engines that have threads."""
+        raise NotImplementedError
+
+    def _wait_until_done(self, seconds: float | None) -> None:
+        if self._final is not None:
+            return
+        here = engine()
+        try:
+            if seconds is None:
+                here.wait(Join(self))
+            else:
+                with limit(seconds):
+                    here.wait(Join(self))
+        except BaseException:
+            # Its own error is told by who asked; one that is ours (time is over) goes on.
+            if self._final is None:
+                raise
+
+    def _outcome(self) -> Any:
+        if self._error is not None:
+            self.heeded = True
+            raise self._error
+        if self._final is State.CANCELLED:
+            raise CancelledError(f"{self.name} was cancelled")
+        if self._final is State.LEFT_OVER:
+            raise CancelledError(f"{self.name} was left over when the run ended")
+        return self._value
+
+    # As something to wait for. A request is good for one use, a task can be waited for by many.
+
+    def as_request(self) -> Join:
+        """Give the request that ``yield task`` stands for."""
+        return Join(self)
+
+    def __await__(self) -> Generator[Request, Any, Any]:
+        return (yield Join(self))
+
+    def wait(self) -> Any:
+        """Wait for it from a plain function: the same as `result`."""
+        return self.result()
+
+    def _tell(self, waiter: Waiter) -> None:
+        try:
+            value = self._outcome()
+        except BaseException as error:
+            waiter.fail(error)
+        else:
+            waiter.wake(value)
+
+    def end(self, state: State, value: Any = None, error: BaseException | None = None) -> None:
+        """Note how it ended and tell everyone who waits. For engines."""
+        self._final = state
+        self._value = value
+        self._error = error
+        joiners, self._joiners = self._joiners, None
+        for waiter in joiners or ():
+            self._tell(waiter)
+        callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            callback(self)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}: {self.state}>"
+
+
+class Join(Request):
+    """The request behind ``yield task`` and ``task.result()``: one wait for the end of a task."""
+
+    __slots__ = ("task",)
+    verb = "join"
+
+    def __init__(self, task: Task) -> None:
+        self.waiter = None
+        self.task = task
+
+    def begin(self, waiter: Waiter) -> None:
+        self.claim(waiter)
+        task = self.task
+        if task._final is not None:
+            task._tell(waiter)
+        elif waiter is task:
+            raise RuntimeError(f"{task.name} waits for its own end, and would for ever")
+        elif task._joiners is None:
+            task._joiners = [waiter]
+        else:
+            task._joiners.append(waiter)
+
+    def withdraw(self) -> None:
+        joiners = self.task._joiners
+        if joiners is not None and self.waiter in joiners:
+            joiners.remove(self.waiter)
+
+    def block(self, timeout: float | None) -> Any:
+        self.task._block(timeout)
+        return self.task._outcome()
+
+    def attempt(self) -> tuple[bool, Any]:
+        return (True, self.task._outcome()) if self.task.done() else (False, None)
+
+    def describe(self) -> str:
+        return f"the end of {self.task.name}"
+
+
+def is_coroutine(value: Any) -> bool:
+    """Say whether `value` is something that an engine can drive: not a generator expression, which is data."""
+    if isinstance(value, types.GeneratorType):
+        return value.gi_code.co_name != "<genexpr>"
+    return isinstance(value, types.CoroutineType)
+
+
+def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
+    """Give the coroutine that `target` is or makes when it is called with `args`.
+
+    A plain function becomes a coroutine that calls it.
+
+    Raises
+    ------
+    TypeError
+        If `target` is neither, or arguments come with a coroutine that has its own.
+    ValueError
+        If it is a coroutine that has begun or ended already.
+    """
+    if isinstance(target, types.GeneratorType | types.CoroutineType):
+        if args or kwargs:
+            raise TypeError("spawn() got arguments for a coroutine that has its own already")
+        check_unstarted(target)
+        return target
+    if not callable(target) or isinstance(target, type):
+        raise TypeError(
+            f"spawn() takes a coroutine or a function, not {type(target).__name__}"
+        )
+    plain = target.func if isinstance(target, functools.partial) else target
+    if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):
+        return target(*args, **kwargs)
+    coroutine = _call(target, args, kwargs)
+    coroutine.__name__ = getattr(plain, "__name__", type(plain).__name__)
+    return coroutine
+
+
+def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make a plain function a coroutine. What it returns, if that is a coroutine, is carried on with."""
+    result = function(*args, **kwargs)
+    if is_coroutine(result):
+        result = yield from result if isinstance(result, types.GeneratorType) else result.__await__()
+    return result
+    yield
+
+
+def check_unstarted(coroutine: Any) -> None:
+    """Raise ValueError if a coroutine cannot be handed over, because it has begun or ended."""
+    if isinstance(coroutine, types.GeneratorType):
+        state = inspect.getgeneratorstate(coroutine)
+    else:
+        state = inspect.getcoroutinestate(coroutine)
+    if not state.endswith("_CREATED"):
+        what = {"RUNNING": "is running", "SUSPENDED": "was started already", "CLOSED": "has ended"}
+        raise ValueError(
+            f"{coroutine.__name__} {what[state.rpartition('_')[2]]}: "
+            "only a coroutine that was not started can be handed over; make a new one"
+        )
+
+
+def spawn(
+    target: Any, *args: Any, name: str | None = None, daemon: bool = False, **kwargs: Any
+) -> Task:
+    """Hand a coroutine over to the engine of this run and give its `Task`; it starts at its turn.
+
+    Parameters
+    ----------
+    target:
+        A generator or native coroutine that was not started, or a function to call.
+    args, kwargs:
+        For the function.
+    name:
+        What to call it; the function's name by default. A name that is taken gets a number.
+    daemon:
+        Whether the run may end without it. It is cancelled then.
+
+    Raises
+    ------
+    TypeError
+        If `target` is something else.
+    ValueError
+        If the coroutine was started or has ended, or was handed over before.
+    RuntimeError
+        If there is no run.
+    """
+    here = engine()
+    return here.spawn(as_coroutine(target, *args, **kwargs), name, daemon)  # type: ignore[no-any-return]

@@ -1,0 +1,181 @@
+"""`Run`: everything that is known about one run, and about the same program on threads.
+
+How a run looks is not decided here. The methods that draw or write ask `Run.views`, which the
+package sets: this room does not know the one above it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from ..engines.trace import Trace
+from ..language import State, Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Views(Protocol):
+    """What the room above does for a `Run`."""
+
+    def summary(self, run: Run) -> str: ...
+    def timeline(self, run: Run) -> Figure: ...
+    def throughput_plot(self, run: Run) -> Figure: ...
+    def picture(self, run: Run) -> Figure: ...
+    def to_dict(self, run: Run) -> dict[str, Any]: ...
+    def save(self, run: Run, path: str | os.PathLike[str]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that came out differently on the two sides.
+
+    Attributes
+    ----------
+    name:
+        The coroutine whose result differs.
+    coroutines, threads:
+        The two results, as short text.
+    """
+
+    name: str
+    coroutines: str
+    threads: str
+
+
+@dataclass
+class Run:
+    """What a run came to.
+
+    Attributes
+    ----------
+    tasks:
+        The tasks, in the order in which they were handed over. The first is the cell's body, where
+        there is one.
+    trace:
+        What happened, a `Trace`.
+    elapsed:
+        Seconds from the first step to the last, by the run's clock.
+    switches:
+        How many steps were made, an int.
+    error:
+        What the cell failed with, or None.
+    interrupted:
+        Whether the user stopped it.
+    output:
+        What was printed, where it did not go to the notebook (the baseline).
+    never_started:
+        Names of coroutines that were neither handed over nor driven by hand.
+    baseline:
+        The same program with one thread per coroutine, a Run; None if there is none, and then
+        `baseline_note` says why.
+    complete:
+        Whether the program came to its end. A baseline past its budget did not.
+    started, wanted:
+        For a baseline: how many threads could be started, of how many. Else both are the number of
+        coroutines, the body not counted.
+    differences:
+        Where the results of both sides differ.
+    options:
+        The options it was made with, by name.
+    """
+
+    tasks: list[Task]
+    trace: Trace
+    elapsed: float
+    switches: int
+    error: BaseException | None = None
+    interrupted: bool = False
+    virtual: bool = False
+    output: str = ""
+    never_started: list[str] = field(default_factory=list)
+    baseline: Run | None = None
+    baseline_note: str = ""
+    complete: bool = True
+    started: int = 0
+    wanted: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    has_body: bool = False
+
+    views: ClassVar[Callable[[], Views]]
+
+    @property
+    def unit(self) -> str:
+        """What a row stands for: ``"coroutine"`` or ``"thread"``."""
+        return self.trace.unit
+
+    @property
+    def count(self) -> int:
+        """How many coroutines (or threads) there were, those driven by hand too, the body not counted."""
+        return len(self.trace) - (1 if self.has_body else 0)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What each task returned, by the task's unique name; only of those that are done."""
+        return {task.name: task._value for task in self.tasks if task.state is State.DONE}
+
+    @property
+    def throughput(self) -> float:
+        """Resumptions per second; 0.0 for a run that took no time."""
+        return self.switches / self.elapsed if self.elapsed > 0 else 0.0
+
+    @property
+    def left_over(self) -> list[Task]:
+        """The tasks that were still waiting for more when nothing else could go on."""
+        return [task for task in self.tasks if task.state is State.LEFT_OVER]
+
+    @property
+    def speedup(self) -> float | None:
+        """How many times as fast as the threads the coroutines were; None without a baseline.
+
+        If the threads did not come to their end (`baseline.complete`) it is a lower bound.
+        """
+        if self.baseline is None or self.elapsed <= 0:
+            return None
+        return self.baseline.elapsed / self.elapsed
+
+    def summary(self) -> str:
+        """Give the run in words."""
+        return Run.views().summary(self)
+
+    def timeline(self) -> Figure:
+        """Draw what every coroutine was doing when, and every thread; a matplotlib Figure."""
+        return Run.views().timeline(self)
+
+    def throughput_plot(self) -> Figure:
+        """Draw the resumptions of both sides against time; a matplotlib Figure."""
+        return Run.views().throughput_plot(self)
+
+    def picture(self) -> Figure:
+        """Draw timeline and throughput together, as the notebook shows them; a matplotlib Figure."""
+        return Run.views().picture(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the run as plain dicts, lists, numbers and strings, ready for JSON."""
+        return Run.views().to_dict(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to a file: whole, or not at all.
+
+        Parameters
+        ----------
+        path:
+            Its suffix says what: .png, .svg and .pdf the picture, .json all of `to_dict`, .csv one
+            line per coroutine.
+
+        Raises
+        ------
+        ValueError
+            If the suffix is another one.
+        OSError
+            If it cannot be written; what was there before stays as it was.
+        """
+        Run.views().save(self, path)
+
+    def __repr__(self) -> str:
+        return f"<Run: {self.summary().splitlines()[0]}>"
