@@ -12,9 +12,16 @@ from ..language import Where
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
+_is_ours: dict[str, bool] = {}
+
+
 def ours(code: types.CodeType) -> bool:
     """Say whether a piece of code belongs to this package."""
-    return code.co_filename.startswith(_OURS)
+    file = code.co_filename
+    known = _is_ours.get(file)
+    if known is None:
+        known = _is_ours[file] = file.startswith(_OURS)
+    return known
 
 
 def user_line(frame: types.FrameType | None, coroutine: Any) -> Where | None:
@@ -39,6 +46,14 @@ def user_line(frame: types.FrameType | None, coroutine: Any) -> Where | None:
             nearest = nearest or Where(code.co_filename, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return nearest
+
+
+def caller() -> types.FrameType | None:
+    """Give the frame of the nearest caller that is not this package's."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and ours(frame.f_code):
+        frame = frame.f_back
+    return frame
 
 
 def home_of(coroutine: Any) -> str | None:
@@ -108,13 +123,14 @@ def ended_at(error: BaseException | None, coroutine: Any) -> Where | None:
     return found
 
 
-_exits: dict[types.CodeType, Where | None] = {}
+# By identity, as everywhere: to hash a code object takes longer than all the rest.
+_exits: dict[int, tuple[types.CodeType, Where | None]] = {}
 
 
 def _only_exit(code: types.CodeType) -> Where | None:
-    known = _exits.get(code, code)
-    if known is not code:
-        return known  # type: ignore[return-value]
+    known = _exits.get(id(code))
+    if known is not None:
+        return known[1]
     import dis
 
     lines = set()
@@ -127,7 +143,8 @@ def _only_exit(code: types.CodeType) -> Where | None:
     only = lines.pop() if len(lines) == 1 else None
     if len(_exits) > 1000:
         _exits.clear()
-    where = _exits[code] = None if only is None else Where(code.co_filename, only)
+    where = None if only is None else Where(code.co_filename, only)
+    _exits[id(code)] = (code, where)
     return where
 
 

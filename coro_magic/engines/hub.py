@@ -13,41 +13,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
 _MAX_HELPERS = 32
 
 
-class Clock(Protocol):
-    """Where the run's time comes from: seconds since the run began."""
-
-    virtual: bool
-
-    def now(self) -> float: ...
-
-
-class RealClock:
-    """The time that passes."""
-
-    virtual = False
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-
-    def now(self) -> float:
-        return time.perf_counter() - self._start
-
-
 class VirtualClock:
     """A time that stands still while somebody can run, and jumps when everybody sleeps."""
-
-    virtual = True
 
     def __init__(self) -> None:
         self.time = 0.0
 
     def now(self) -> float:
+        """Give the time, in seconds since the run began."""
         return self.time
 
 
@@ -102,7 +81,7 @@ class Offloaded:
 class Hub:
     """Timers, descriptors and helper threads of one run."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.next_timer = float("inf")
         self.offloaded = 0
@@ -124,7 +103,7 @@ class Hub:
     # Timers.
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call back at `when`, seconds since the run began; those at one moment in the order asked."""
+        """Call back at `when`, by the hub's clock; those at one moment in the order asked."""
         timer = Timer(self, callback)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         if when < self.next_timer:
@@ -290,7 +269,7 @@ class Hub:
             Seconds of real time to wait at most; 0 only looks; None waits for the next timer.
         """
         if until is None:
-            until = max(0.0, min(self.next_timer - self.clock.now(), _MAX_WAIT))
+            until = max(0.0, min(self.next_timer - self.clock(), _MAX_WAIT))
         if self._soon:
             until = 0.0
         for key, events in self._selector.select(until):

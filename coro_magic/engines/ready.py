@@ -18,6 +18,8 @@ class ReadyQueue(Protocol):
 
     def extend(self, tasks: list[Any], /) -> None: ...
 
+    def __len__(self) -> int: ...
+
     def take(self, most: int) -> list[Any]:
         """Take at most `most` tasks, in the order in which they run; an empty list if there are none."""
 
@@ -27,12 +29,15 @@ class Fifo(list[Any]):
 
     head = 0
 
+    def __len__(self) -> int:
+        return list.__len__(self) - self.head
+
     def take(self, most: int) -> list[Any]:
         head = self.head
         batch = self[head : head + most]
         self.head = head = head + len(batch)
         # What was taken is dropped when it is the larger part: a constant cost per task.
-        if head > 4096 and head * 2 > len(self):
+        if head > 4096 and head * 2 > list.__len__(self):
             del self[:head]
             self.head = 0
         return batch
@@ -46,6 +51,9 @@ class Lifo:
         self._coming: list[Any] = []
         self.append = self._coming.append
         self.extend = self._coming.extend
+
+    def __len__(self) -> int:
+        return len(self._round) + len(self._coming)
 
     def take(self, most: int) -> list[Any]:
         if not self._round:
@@ -64,6 +72,9 @@ class Random:
         self.append = self._ready.append
         self.extend = self._ready.extend
         self._choose = random.Random(seed).randrange
+
+    def __len__(self) -> int:
+        return len(self._ready)
 
     def take(self, most: int) -> list[Any]:
         ready = self._ready

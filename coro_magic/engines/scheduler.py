@@ -2,12 +2,14 @@
 
 The loop (`Scheduler._work`) steps coroutines and knows two things about what they yield: None means
 "let the others run", and a `Request` is begun with the coroutine as its waiter. On a bare
-``yield`` nothing happens but a call of `next`: tasks are taken from the ready queue in batches,
-and put back in one piece; who is running just now is read off the batch's iterator.
+``yield`` nothing happens but a call of `next`: the loop goes along a line of tasks, those who
+yielded stay where they are, and at the end of the line they are the next one. Who is running just
+now is read off the line's iterator. Whoever becomes ready is appended to the line while it is
+iterated, or to the ready queue behind it when there is one.
 
 The loop runs in a worker greenlet. When a step meets a call that blocks (`Scheduler.wait`), this
 worker is parked with the half-finished step on its stack, and another worker goes on with the loop.
-Workers are alike: whoever is switched to goes on with the batch where it stands. They are started
+Workers are alike: whoever is switched to goes on with the line where it stands. They are started
 from the hub's greenlet only, because a greenlet started from deep inside a step inherits that
 recursion depth, and fifty nested ones exceed the limit.
 """
@@ -15,28 +17,30 @@ recursion depth, and fifty nested ones exceed the limit.
 from __future__ import annotations
 
 import threading
-import types
+import time as _time
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from operator import length_hint
+from types import GeneratorType
 from typing import Any
 
 import greenlet
 
-from ..language import Cancelled, Deadlock, Request, State, Task, Where
-from ..language.request import Handle, set_engine
-from ..language.task import _call, as_coroutine, is_coroutine
-from .frames import ended_at, innermost, strip, user_line
-from .interrupts import Interrupts, gate
+from ..language import Cancelled, Deadlock, Request, State, Where
+from ..language.request import PENDING, Handle, set_engine
+from ..language.task import _call, is_coroutine, is_unstarted
 from . import switching
-from .hub import Hub, RealClock, Timer, VirtualClock
+from .frames import caller, ended_at, innermost, strip, user_line
+from .hub import Hub, VirtualClock
+from .interrupts import Interrupts, gate
 from .ready import ORDERS
+from .scheduled import ITEM, RESUME, HandOver, Limit, Refuse, ScheduledTask, give_resume, send, throw
 from .trace import (
-    BORN,
     CLOSED,
     CLOSED_WAITING,
     DEFAULT_DETAIL,
     ENDED,
+    IDLE,
     MAX_BATCH,
     WAITS,
     WOKEN,
@@ -44,178 +48,12 @@ from .trace import (
     Trace,
 )
 
-_SHORT_STEP = 2e-6  # seconds; steps that are longer on average are timed one by one
+_SHORT_LINE = 1e-4  # seconds; bare yields are timed together while together they take no longer
 _POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are coroutines that can run
+_NEVER = float("inf")
+_LONG_LINE = 512  # places; whoever comes when the line is longer goes to the ready queue
 
 _run_context: Any = Context.run
-
-
-class _Resume:
-    """What the step of a parked task gives: the loop must switch to the task's own worker."""
-
-
-_RESUME = _Resume()
-
-
-def _give_resume(_: Any) -> _Resume:
-    return _RESUME
-
-
-def _send(pair: tuple[ScheduledTask, Any]) -> Any:
-    task, value = pair
-    task.rearm()
-    return task.coroutine.send(value)
-
-
-def _throw(pair: tuple[ScheduledTask, BaseException]) -> Any:
-    task, error = pair
-    task.rearm()
-    return task.coroutine.throw(error)
-
-
-class ScheduledTask(Task):
-    """A task on the scheduler. A step is ``context.run(step, argument)``."""
-
-    __slots__ = ("argument", "context", "engine", "iterator", "overdue", "parked", "request",
-                 "step")  # fmt: skip
-
-    engine: Scheduler
-
-    def __init__(
-        self, engine: Scheduler, coroutine: Any, row: int, daemon: bool, context: Context
-    ) -> None:
-        Task.__init__(self, coroutine, engine.trace, row, daemon)
-        self.engine = engine
-        self.context = context
-        # A native coroutine is no iterator, and what its __await__ gives is.
-        self.iterator = (
-            coroutine if type(coroutine) is types.GeneratorType else coroutine.__await__()
-        )
-        self.step: Callable[[Any], Any] = next
-        self.argument: Any = self.iterator
-        self.request: Request | None = None
-        self.parked: greenlet.greenlet | None = None
-        self.overdue: BaseException | None = None
-
-    def rearm(self) -> None:
-        """Let the next step be an ordinary one."""
-        self.step = next
-        self.argument = self.iterator
-
-    def wake(self, value: Any = None) -> None:
-        """Called by requests: what this waits for is there."""
-        if self.parked is not None:
-            self.step, self.argument = _give_resume, (value, None)
-        elif value is not None:
-            self.step, self.argument = _send, (self, value)
-        self.request = None
-        self.engine.enqueue(self)
-
-    def fail(self, error: BaseException) -> None:
-        """Called by requests: what this waits for will not come."""
-        if self.parked is not None:
-            self.step, self.argument = _give_resume, (None, error)
-        else:
-            self.step, self.argument = _throw, (self, error)
-        self.request = None
-        self.engine.enqueue(self)
-
-    def interrupt(self, error: BaseException) -> None:
-        """Throw `error` where this waits; if it does not wait, at its next turn or next wait."""
-        if self._final is not None:
-            return
-        if self.request is not None:
-            self.request.withdraw()
-            self.fail(error)
-        elif self.step is next and self.engine.current is not self:
-            self.step, self.argument = _throw, (self, error)
-        else:
-            # It has an answer to take first (an item, say), which must not be lost.
-            self.overdue = error
-
-    def cancel(self) -> bool:
-        if self._final is not None:
-            return False
-        self.interrupt(Cancelled(f"{self.name} was cancelled"))
-        return True
-
-    def _present_state(self) -> State:
-        if self.request is not None:
-            return State.WAITING
-        return State.RUNNING if self.engine.current is self else State.READY
-
-    @property
-    def where(self) -> Where | None:
-        if self._final is not None:
-            return Task.where.fget(self)  # type: ignore[attr-defined, no-any-return]
-        if self.parked is not None:
-            return user_line(self.parked.gr_frame, self.coroutine)
-        frame = innermost(self.coroutine)
-        return None if frame is None else Where(frame.f_code.co_filename, frame.f_lineno)
-
-
-class _Item(Request):
-    """What a yielded value that asks for nothing amounts to: let the others run."""
-
-    __slots__ = ()
-
-    def begin(self, waiter: Any) -> None:
-        waiter.wake()
-
-
-_ITEM = _Item()
-
-
-class _HandOver(Request):
-    """A coroutine that another one yields: it is handed over, and its result waited for."""
-
-    __slots__ = ("coroutine", "join")
-    verb = "join"
-
-    def __init__(self, coroutine: Any) -> None:
-        self.coroutine = coroutine
-
-    def begin(self, waiter: Any) -> None:
-        task = waiter.engine.spawn(as_coroutine(self.coroutine))
-        self.join = task.as_request()
-        self.join.begin(waiter)
-
-    def withdraw(self) -> None:
-        self.join.withdraw()
-
-    def describe(self) -> str:
-        return self.join.describe()  # type: ignore[no-any-return]
-
-
-class _Refuse(Request):
-    """Something that cannot be waited for here, and what to say about it."""
-
-    __slots__ = ("message",)
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-    def begin(self, waiter: Any) -> None:
-        raise RuntimeError(self.message)
-
-
-class _Limit:
-    """The deadline of a ``with timeout(...)`` block."""
-
-    def __init__(self, task: ScheduledTask, seconds: float) -> None:
-        self.task = task
-        self.error = TimeoutError(f"{seconds:g} s are over")
-        hub = task.engine.hub
-        self.timer: Timer = hub.call_at(task.engine.now() + seconds, self._over)
-
-    def _over(self) -> None:
-        self.task.interrupt(self.error)
-
-    def cancel(self) -> None:
-        self.timer.cancel()
-        if self.task.overdue is self.error:
-            # Over, but the block was left before anything waited: nothing to say any more.
-            self.task.overdue = None
 
 
 class Scheduler:
@@ -275,18 +113,30 @@ class Scheduler:
         self._order, self._seed, self._virtual = order, seed, clock == "virtual"
         self._on_error = on_error
         self._tick = tick
-        self._next_tick = float("inf") if tick is None else 1.0
+        self._next_tick = float("inf")
         self._ready = ORDERS[order](seed)
-        self._batch: list[ScheduledTask] = []
-        self._steps: Iterator[ScheduledTask] = iter(self._batch)
-        self._done = 0
+        # The order is kept by the queue alone, if it is not first come, first served.
+        self._direct = order == "fifo"
+        self._line: list[ScheduledTask] = []
+        self._steps: Iterator[ScheduledTask] = iter(self._line)
+        # Places of the line before this one are settled: their tasks are somewhere else by now.
+        self._settled = 0
+        self._arrive: Callable[[ScheduledTask], None] = self._ready.append
+        self._arrive_all: Callable[[list[ScheduledTask]], None] = self._ready.extend
+        # After how many places the line repeats itself; 0 if it does not.
+        self._period = 0
         self._most = 1
-        self._beginning: ScheduledTask | None = None
+        self._recording = trace
+        self._write = self.trace.write
+        # When the last step ended, which is when the next one begins; and the time last read.
+        self._boundary = 0.0
         self._time = 0.0
         self._last_poll = 0.0
         self._switches = 0
         self._unfinished = 0
-        self._handed_over: set[int] = set()
+        # Only those not begun matter: whoever has begun is refused for that.
+        self._handed_over: set[Any] = set()
+        self._sweep_at = 4096
         self._codes: dict[tuple[int, int, str], tuple[int, object]] = {}
         self._finished = False
         self._closed: tuple[State, Any, BaseException | None] | None = None
@@ -301,16 +151,16 @@ class Scheduler:
 
     def now(self) -> float:
         """Give the seconds since the run began."""
-        return self._clock.now()
+        return self._clock() - self.trace.origin
 
     @property
     def clock_is_virtual(self) -> bool:
         """Whether time jumps."""
         return self._virtual
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Handle:
-        """Call back at `when`."""
-        return self.hub.call_at(when, callback)
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
+        """Call back in `seconds`, counted from the running step's request."""
+        return self.hub.call_at(self._time + seconds, callback)
 
     def watch(self, descriptor: int, writing: bool, callback: Callable[[], None]) -> Handle:
         """Call back when a descriptor is ready."""
@@ -327,20 +177,27 @@ class Scheduler:
         """The task that is making a step, None between steps."""
         if not self.stepping:
             return None
-        return self._batch[len(self._batch) - length_hint(self._steps) - 1]
+        return self._line[len(self._line) - length_hint(self._steps) - 1]
 
-    def spawn(self, coroutine: Any, name: str | None = None, daemon: bool = False) -> ScheduledTask:
-        """Take a coroutine over. See `language.spawn`."""
-        identity = id(coroutine)
-        if identity in self._handed_over:
+    def spawn(
+        self,
+        coroutine: Any,
+        name: str | None = None,
+        daemon: bool = False,
+        where: Where | None = None,
+    ) -> ScheduledTask:
+        """Take a coroutine over; `where` is the line that asks for it. See `language.spawn`."""
+        if coroutine in self._handed_over:
             raise ValueError(f"{coroutine.__name__} was handed over already")
-        self._handed_over.add(identity)
-        parent = self._beginning or self.current
+        self._handed_over.add(coroutine)
+        if len(self._handed_over) > self._sweep_at:
+            self._forget_begun()
+        parent = self._line[self._settle_before()] if self.stepping else None
         row = self.trace.born(
-            str(name) if name is not None else coroutine.__name__,
+            coroutine.__name__ if name is None else str(name),
             -1 if parent is None else parent.row,
-            user_line(None, None) if self._beginning is None else self._beginning.where,
-            self._moment(),
+            self._spawn_reason() if where is None else self.trace.reason("spawn", where),
+            self._time,
         )
         task = ScheduledTask(self, coroutine, row, daemon, self._base.copy() if parent is None
                              else copy_context())  # fmt: skip
@@ -351,12 +208,29 @@ class Scheduler:
             self.on_spawn(coroutine)
         if self._closing:
             raise Cancelled("the run is being closed")
-        self._push(task)
+        self._arrive(task)
         return task
+
+    def _spawn_reason(self) -> int:
+        frame = caller()
+        if frame is None:
+            return 0
+        key = (id(frame.f_code), frame.f_lasti, "spawn")
+        known = self._codes.get(key)
+        if known is None:
+            where = Where(frame.f_code.co_filename, frame.f_lineno)
+            known = self._codes[key] = (self.trace.reason("spawn", where), frame.f_code)
+        return known[0]
+
+    def _forget_begun(self) -> None:
+        self._handed_over = {
+            coroutine for coroutine in self._handed_over if is_unstarted(coroutine)
+        }
+        self._sweep_at = max(4096, 2 * len(self._handed_over))
 
     def was_handed_over(self, coroutine: Any) -> bool:
         """Say whether this coroutine has a task already."""
-        return id(coroutine) in self._handed_over
+        return coroutine in self._handed_over
 
     def wait(self, request: Request) -> Any:
         """Carry out `request` for the running coroutine from within its step, parking the step."""
@@ -368,31 +242,29 @@ class Scheduler:
         if task.overdue is not None:
             error, task.overdue = task.overdue, None
             raise error
-        position = self._break_batch()
-        time = self._time
-        self.stepping = False
+        self._settle_before()
+        value = request.begin(task)
+        position = self._settle_before()
         context = task.context
         task.parked = greenlet.getcurrent()
-        task.request = request
-        self._beginning = task
-        try:
-            request.begin(task)
-        except BaseException:
-            task.parked = task.request = None
-            self.stepping = True
-            raise
-        finally:
-            self._beginning = None
+        if value is PENDING:
+            task.request = request
+        else:
+            # To block is to let the others run, even if there is nothing to wait for.
+            task.step, task.argument = give_resume, (value, None)
+            self._arrive(task)
+        self.stepping = False
         # Its context is in use by the parked step: what the loop calls for it is nobody's.
         task.context = self._neutral
-        self._done = position + 1
+        self._settled = position + 1
         self._switches += 1
-        if self.trace.recording:
+        self._boundary = self._time
+        if self._recording:
             code = YIELDED
             if task.request is not None:
                 where = user_line(None, task.coroutine)
                 code = self.trace.code(WAITS, request.verb, where)
-            self.trace.stepped(task.row, code, time)
+            self._write((task.row, code, self._time))
         if self.on_switch is not None:
             self.on_switch(False)
         # The only way out of a step: to a worker that goes on with the loop, or to the hub for one.
@@ -410,35 +282,24 @@ class Scheduler:
     def mark(self, text: str) -> None:
         """Write on the timeline."""
         task = self.current
-        self.trace.marked(-1 if task is None else task.row, text, self.now())
+        self.trace.marked(-1 if task is None else task.row, text, self._clock())
 
     def limit(self, seconds: float) -> Handle:
         """Begin a ``with timeout(seconds)`` block of the running coroutine."""
         task = self.current
         if task is None:
             raise RuntimeError("timeout() belongs in a coroutine")
-        return _Limit(task, seconds)
+        self._settle_before()
+        return Limit(task, seconds)
 
     def enqueue(self, task: ScheduledTask) -> None:
         """Put a task that waited at the back of the ready queue."""
-        if task is self._beginning:
-            self._ready.append(task)
-            return
-        if self.trace.recording:
-            self.trace.note(task.row, WOKEN, self._moment())
-        self._push(task)
-
-    def _push(self, task: ScheduledTask) -> None:
         if self.stepping:
             # Those who ran before the running step come first.
-            self._break_batch()
-        self._ready.append(task)
-
-    def _moment(self) -> float:
-        """Give the time: during a step by the clock, else as it was last read."""
-        if self.stepping:
-            self._time = self._clock.now()
-        return self._time
+            self._settle_before()
+        if self._recording:
+            self._write((task.row, WOKEN, self._time))
+        self._arrive(task)
 
     # The run.
 
@@ -449,8 +310,13 @@ class Scheduler:
 
         How it ended is in the attributes afterwards; nothing is raised for what coroutines did.
         """
-        self._clock = VirtualClock() if self._virtual else RealClock()
+        virtual = VirtualClock() if self._virtual else None
+        self._virtual_clock = virtual
+        self._clock: Callable[[], float] = _time.perf_counter if virtual is None else virtual.now
         self.hub = Hub(self._clock)
+        self.trace.origin = self._time = self._boundary = self._clock()
+        if self._tick is not None:
+            self._next_tick = _time.perf_counter() + 1.0
         self._home = greenlet.getcurrent()
         self._base = copy_context()
         
@@ -460,7 +326,8 @@ class Scheduler:
                 begin(self)
                 while not self._finished:
                     greenlet.greenlet(self._work).switch()
-                self._time = self.elapsed = self._clock.now()
+                self._time = self._clock()
+                self.elapsed = self._time - self.trace.origin
                 self._close()
         finally:
             set_engine(None)
@@ -474,7 +341,7 @@ class Scheduler:
     def _work(self) -> None:
         """The loop. Every worker greenlet runs it; at most one is in it, the others are parked or idle."""
         run = _run_context
-        while self._next_batch():
+        while self._next_line():
             # Another worker may have gone on with this iterator, or replaced it: both are fine.
             for task in self._steps:
                 try:
@@ -486,45 +353,56 @@ class Scheduler:
                 except BaseException as error:
                     self._raised(task, error)
                 else:
-                    self._attend(task, value)
+                    if isinstance(value, Request) and task.overdue is None:
+                        try:
+                            answer = value.begin(task)
+                        except BaseException as error:
+                            task.step, task.argument = throw, (task, error)
+                            continue
+                        if answer is None:
+                            continue
+                        if answer is PENDING:
+                            self._waits(task, value)
+                        else:
+                            task.step, task.argument = send, (task, answer)
+                    elif value is RESUME:
+                        self._switch_to(task)
+                    else:
+                        self._attend(task, value)
+
+    def _waits(self, task: ScheduledTask, request: Request) -> None:
+        """The running step ended in a request that is not answered yet."""
+        self._settled = self._settle_before() + 1
+        self._switches += 1
+        self._boundary = time = self._time
+        task.request = request
+        if self._recording:
+            self._write((task.row, self._wait_code(task, request.verb), time))
 
     def _attend(self, task: ScheduledTask, value: Any) -> None:
-        """See to what a coroutine yielded: a request, something to wait for, or an item."""
-        if value is _RESUME:
-            self._switch_to(task)
-            return
+        """See to what is no plain request: something to wait for, or an item; or to an error that is due."""
         if self._closing:
             return
-        position = self._break_batch()
-        self.stepping = False
-        self._switches += 1
-        if isinstance(value, Request):
-            request = value
-        else:
+        try:
+            if task.overdue is not None:
+                task.raise_overdue()
             request = self._request_for(task, value)
-        task.request = request
-        self._beginning = task
-        if task.overdue is not None:
-            error, task.overdue = task.overdue, None
-            task.fail(error)
-        else:
-            try:
-                request.begin(task)
-            except BaseException as error:
-                task.fail(error)
-        self._beginning = None
-        self._done = position + 1
-        if self.trace.recording:
-            self.trace.stepped(
-                task.row,
-                YIELDED if task.request is None else self._wait_code(task, request.verb),
-                self._time,
-            )
-        self.stepping = True
+            answer = request.begin(task)
+        except BaseException as error:
+            task.step, task.argument = throw, (task, error)
+            return
+        if answer is PENDING:
+            self._waits(task, request)
+        elif answer is not None:
+            task.step, task.argument = send, (task, answer)
 
     def _wait_code(self, task: ScheduledTask, verb: str) -> int:
         """Give the trace's code for this wait, at the line where the coroutine stands."""
-        frame = innermost(task.coroutine)
+        coroutine = task.coroutine
+        if type(coroutine) is GeneratorType and coroutine.gi_yieldfrom is None:
+            frame = coroutine.gi_frame
+        else:
+            frame = innermost(coroutine)
         if frame is None:
             return self.trace.code(WAITS, verb, None)
         # By identity: to hash a code object takes longer than all the rest. It is kept alive.
@@ -541,16 +419,16 @@ class Scheduler:
         if as_request is not None:
             return as_request(value)  # type: ignore[no-any-return]
         if is_coroutine(value):
-            return _HandOver(value)
+            return HandOver(value)
         if getattr(type(value), "_asyncio_future_blocking", None) is not None:
             value._asyncio_future_blocking = False
-            return _Refuse(
+            return Refuse(
                 "this awaits something of asyncio's, and there is no asyncio event loop here. "
                 "Use coro_magic's own: sleep() for asyncio.sleep(), Channel for asyncio.Queue, "
                 "gather() for asyncio.gather(), spawn() for asyncio.create_task()"
             )
         self.trace.produced(task.row)
-        return _ITEM
+        return ITEM
 
     def _switch_to(self, task: ScheduledTask) -> None:
         """Let a parked step go on, in its own worker. This one is idle then."""
@@ -566,11 +444,12 @@ class Scheduler:
         if self._closing:
             self._closed = (state, value, error)
             return
-        self._done = self._break_batch() + 1
+        self._settled = self._settle_before() + 1
         self.stepping = False
         self._switches += 1
-        if self.trace.recording:
-            self.trace.stepped(task.row, ENDED, self._time)
+        self._boundary = self._time
+        if self._recording:
+            self._write((task.row, ENDED, self._time))
         self._let_go(task, state, value, error)
         self.stepping = True
 
@@ -581,11 +460,13 @@ class Scheduler:
         if where is None:
             where = ended_at(error, task.coroutine)
         self.trace.finished(task.row, state, where)
-        self._handed_over.discard(id(task.coroutine))
+        self._handed_over.discard(task.coroutine)
         if not task.daemon:
             self._unfinished -= 1
+        # It is kept, as the user's Task, but not what it was made of.
         task.request = task.overdue = None
-        task.argument = task.iterator = None
+        task.argument = task.iterator = task.coroutine = None
+        task.context = self._neutral
         try:
             task.end(state, value, error)
         except Exception as raised:
@@ -617,125 +498,165 @@ class Scheduler:
             if not task.done():
                 task.cancel()
 
-    # Batches.
+    # The line.
 
-    def _break_batch(self) -> int:
-        """Settle the steps before the running one. Gives the running one's place in the batch.
+    def _settle_before(self) -> int:
+        """Settle the steps before the running one, read the clock, and give the running one's place.
 
-        Those steps go back to the ready queue, before anyone whom the running step wakes.
+        Those steps were bare yields: their tasks go to the end, before anyone whom the running
+        step wakes.
         """
-        batch, done = self._batch, self._done
-        position = len(batch) - length_hint(self._steps) - 1
-        self._time = time = self._clock.now()
-        if position > done:
-            before = batch[done:position]
-            self._ready.extend(before)
-            self._switches += position - done
-            self._done = position
-            if self.trace.recording:
-                begun = self.trace.boundary
-                share = (time - begun) * len(before) / (len(before) + 1)
-                self.trace.ran(before, begun + share)
+        line, settled = self._line, self._settled
+        position = len(line) - length_hint(self._steps) - 1
+        self._time = time = self._clock()
+        if position > settled:
+            self._settled = position
+            self._switches += position - settled
+            before = line[settled:position]
+            # The running step has its share of the time since, too.
+            begun = self._boundary
+            self._boundary = begun + (time - begun) * len(before) / (len(before) + 1)
+            if self._recording:
+                self.trace.ran(before, begun, self._boundary)
+            if not self._period:
+                self._arrive_all(before)
+        if self._period:
+            # The line was written out more than once: what follows, up to the running step's next
+            # turn, are the others in their order.
+            del line[position + self._period :]
+            self._period = 0
+        if position > _LONG_LINE:
+            self._arrive = self._ready.append
+            self._arrive_all = self._ready.extend
         return position
 
-    def _settle_batch(self) -> None:
-        """All steps of the batch were made: put those who can go on back."""
-        batch, done = self._batch, self._done
-        rest = batch[done:] if done else batch
-        self._done = len(batch)
+    def _settle_all(self) -> list[ScheduledTask]:
+        """All steps of the line were made. Give the tasks that can go on, in order."""
+        rest = self._line[self._settled :]
+        period, self._period = self._period, 0
         if not rest:
-            self._most = min(self._most * 2, MAX_BATCH)
-            return
-        self._time = time = self._clock.now()
-        self._ready.extend(rest)
+            # Each of them did something that was timed by itself.
+            self._most = min(2 * self._most, MAX_BATCH)
+            return rest
+        begun, time = self._boundary, self._clock()
+        self._boundary = self._time = time
         self._switches += len(rest)
-        begun = self.trace.boundary
-        if (time - begun) > _SHORT_STEP * len(rest):
+        if time - begun > _SHORT_LINE:
             self._most = 1
-        elif self._most < MAX_BATCH:
+        elif self._most < MAX_BATCH and time - begun < _SHORT_LINE / 4:
             self._most *= 2
-        if self.trace.recording:
+        if self._recording:
             if len(rest) == 1:
-                self.trace.stepped(rest[0].row, YIELDED, time)
+                self._write((rest[0].row, YIELDED, time))
             else:
-                self.trace.ran(rest, time)
-        else:
-            self.trace.boundary = time
+                self.trace.ran(rest, begun, time)
+        return rest[-period:] if period else rest
 
-    def _next_batch(self) -> bool:
+    def _next_line(self) -> bool:
         """Make sure that there are steps to make. False when nothing can go on."""
         if length_hint(self._steps):
             return not self._finished
         if self._finished:
             return False
         self.stepping = False
-        self._settle_batch()
+        ready, hub = self._ready, self.hub
+        rest = self._settle_all()
+        time = self._time
+        if (
+            rest
+            and self._direct
+            and not ready
+            and len(rest) <= self._most
+            and time < hub.next_timer
+            and not self._pressing(time)
+        ):
+            # Nobody else is there: the same again.
+            self._begin_line(rest)
+            return True
+        ready.extend(rest)
+        # From here on whoever is woken is behind them.
+        self._line, self._settled, self._steps = [], 0, iter(())
+        self._arrive, self._arrive_all = ready.append, ready.extend
         while True:
             if self._interrupt_wanted:
                 self._stop()
             if self._finished:
                 return False
             time = self._time
-            if time >= self.hub.next_timer:
-                self.hub.fire(time)
-            if self.hub.has_news or (self.hub.watching and time - self._last_poll > _POLL_EVERY):
+            if time >= hub.next_timer:
+                hub.fire(time)
+            if hub.has_news or (hub.watching and time - self._last_poll > _POLL_EVERY):
                 self._last_poll = time
-                self.hub.wait(0)
-            if time >= self._next_tick:
+                hub.wait(0)
+            if self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick:
                 self._do_tick()
+            if self._recording and self.trace.full:
+                self.trace.fold()
             if not self._unfinished:
                 self._finished = True
                 return False
-            batch = self._ready.take(self._most)
-            if batch:
-                self._batch = batch
-                self._steps = iter(batch)
-                self._done = 0
-                self.stepping = True
+            line = ready.take(self._most)
+            if line:
+                self._begin_line(line)
                 return True
             if not self._idle():
                 self._finished = True
                 return False
 
+    def _pressing(self, time: float) -> bool:
+        """Say whether something other than the coroutines' next steps is due."""
+        return bool(
+            self._interrupt_wanted
+            or not self._unfinished
+            or self.hub.has_news
+            or (self.hub.watching and time - self._last_poll > _POLL_EVERY)
+            or (self._recording and self.trace.full)
+            or (self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick)
+        )
+
+    def _begin_line(self, line: list[ScheduledTask]) -> None:
+        self._line = line
+        self._settled = 0
+        if self._direct and not self._ready:
+            self._arrive, self._arrive_all = line.append, line.extend
+            if len(line) * 2 <= self._most:
+                # Few tasks: go round more than once before looking up.
+                self._period = len(line)
+                line *= self._most // len(line)
+        self._steps = iter(line)
+        self.stepping = True
+
     def _idle(self) -> bool:
         """Nobody can run: wait. False if nothing can happen any more."""
-        hub = self.hub
+        hub, virtual = self.hub, self._virtual_clock
         if not hub.expecting:
             return False
-        if isinstance(self._clock, VirtualClock):
+        if virtual is not None:
             # Time stands still while the outside is at work, and jumps otherwise.
-            hub.wait(0 if not hub.offloaded else None)
-            if not self._someone_ready() and not hub.offloaded:
-                if hub.next_timer != float("inf"):
-                    self._clock.time = max(self._clock.time, hub.next_timer)
+            hub.wait(None if hub.offloaded else 0.0)
+            if not self._ready and not hub.offloaded:
+                if hub.next_timer != _NEVER:
+                    virtual.time = max(virtual.time, hub.next_timer)
                 else:
                     hub.wait(None)
+        elif self._next_tick == _NEVER:
+            hub.wait(None)
         else:
-            limit = None
-            if self._next_tick != float("inf"):
-                limit = max(0.0, min(self._next_tick, hub.next_timer) - self._clock.now())
-            hub.wait(limit)
-        self._time = self._last_poll = self._clock.now()
-        if self.trace.recording:
-            self.trace.idled(self._time)
-        else:
-            self.trace.boundary = self._time
+            hub.wait(max(0.0, min(self._next_tick, hub.next_timer) - self._clock()))
+        self._time = self._last_poll = self._boundary = self._clock()
+        if self._recording:
+            self._write((0, IDLE, self._time))
         return True
-
-    def _someone_ready(self) -> bool:
-        batch = self._ready.take(1)
-        self._ready.extend(batch)
-        return bool(batch)
 
     def _do_tick(self) -> None:
         assert self._tick is not None
-        self.trace.duration = self._time
+        self.trace.duration = self._time - self.trace.origin
         self.trace.switches = self._switches
         pause = self._tick()
-        self._time = self._clock.now()
-        self._next_tick = self._time + pause
-        if self.trace.recording:
-            self.trace.idled(self._time)
+        self._next_tick = _time.perf_counter() + pause
+        self._time = self._boundary = self._clock()
+        if self._recording:
+            self._write((0, IDLE, self._time))
 
     # The end.
 
@@ -747,11 +668,12 @@ class Scheduler:
     def _stop(self) -> None:
         self.interrupted = True
         self._finished = True
-        # Whoever is in the loop must find no more steps in this batch.
-        position = len(self._batch) - length_hint(self._steps) - 1
+        # Whoever is in the loop must find no more steps in this line.
+        position = self._settle_before()
         rest = list(self._steps)
-        self._batch = self._batch[: position + 1]
-        self._ready.extend(rest)
+        self._line = self._line[: position + 1]
+        self._arrive, self._arrive_all = self._ready.append, self._ready.extend
+        self._arrive_all(rest)
 
     def _close(self) -> None:
         """End everyone who has not ended, and find out why."""
@@ -771,9 +693,7 @@ class Scheduler:
         # Where they wait is known only as long as they do.
         places = {task: task.where for task in unfinished}
         self._closing = True
-        self._steps = iter(())
-        self._batch = []
-        self._done = 0
+        self._line, self._settled, self._steps = [], 0, iter(())
         for task in unfinished:
             self._close_one(task, states[task], places[task])
 
@@ -799,12 +719,12 @@ class Scheduler:
             state, error = State.FAILED, raised
             if isinstance(raised, KeyboardInterrupt):
                 state, error = State.CANCELLED, None
-        if self.trace.recording:
-            self.trace.note(task.row, CLOSED_WAITING if waiting else CLOSED, self._time)
+        if self._recording:
+            self._write((task.row, CLOSED_WAITING if waiting else CLOSED, self._time))
         self._let_go(task, state, None, error, where)
 
 
-for _function in (_send, _throw, _call, Scheduler._work, Scheduler._close_one):
+for _function in (send, throw, _call, Scheduler._work, Scheduler._close_one):
     gate(_function)
 
 

@@ -13,8 +13,9 @@ rows. Everything else is derived when somebody reads:
 Past the limit on detail the events are poured into a grid of fixed size (groups of rows by bins of
 time), whose cells widen as the run goes on: the timeline coarsens instead of growing.
 
-Times are in seconds since the run began. Consecutive bare yields are timed in batches of up to
-`MAX_BATCH` as long as they are short on average; each step in a batch gets an equal share of it.
+Times are in seconds since the run began. Steps that end in a bare ``yield`` (or in a request that is
+answered at once) are timed together, up to `MAX_BATCH` of them, while together they take no longer
+than about a tenth of a millisecond; each gets an equal share. All others are timed by themselves.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from ..language import State, Where
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Ints = NDArray[Any]
 
 MAX_BATCH = 128
 DEFAULT_DETAIL = 3_000_000
@@ -123,11 +124,19 @@ class Trace:
         How many events to keep in detail, an int ≥ 0; beyond that the timeline coarsens.
     unit:
         What a row stands for: ``"coroutine"`` or ``"thread"``.
+    origin:
+        What the engine's clock showed when the run began, in seconds. Written times are by that
+        clock; read times count from there.
     """
 
     def __init__(
-        self, recording: bool = True, detail: int = DEFAULT_DETAIL, unit: str = "coroutine"
+        self,
+        recording: bool = True,
+        detail: int = DEFAULT_DETAIL,
+        unit: str = "coroutine",
+        origin: float = 0.0,
     ) -> None:
+        self.origin = origin
         self.recording = recording
         self.detail = detail
         self.unit = unit
@@ -138,88 +147,72 @@ class Trace:
         self._reason_ids: dict[Reason, int] = {self.reasons[0]: 0}
         # One entry per row.
         self._names: list[str] = []
-        self._numbers = array("i")
+        self._numbers = array("i")  # lags behind: see `name`
         self._name_counts: dict[str, int] = {}
         self._parents = array("i")
         self._born_at = array("i")
-        self._final = array("b")
+        self._final = bytearray()  # code + 1; may be shorter than there are rows
         self._where: dict[int, Where] = {}
         self._items: dict[int, int] = {}
         self._driven: set[int] = set()
         # What was written and not read yet, and what it was folded into.
         self._log: list[Any] = []
+        # ``write((row, code, time))`` writes an event down: `code` from a kind or `code()`, `time` by
+        # the engine's clock. It is the list's own method, because nothing else would be fast enough.
+        self.write = self._log.extend
         self._known: dict[int, _Stretch] = {}
         self._stretches: list[array[int]] = []
-        self.boundary = 0.0
-        self._events = 0
+        self._folded = 0
+        self._batched = 0
         self._chunks: list[tuple[Ints, Ints, Floats, float]] = []
         self._totals = Totals()
         self._grid: Grid | None = None
 
     # Writing.
 
-    def born(self, name: str, parent: int, where: Where | None, time: float, kind: int = BORN) -> int:
-        """A coroutine came to be; gives its row. `name` is made unique with a number."""
+    def born(self, name: str, parent: int, spawned: int, time: float, kind: int = BORN) -> int:
+        """A coroutine came to be; gives its row.
+
+        `name` is made unique with a number; `spawned` is the number of a `reason` whose line is
+        where it was spawned, 0 if that is not known.
+        """
         row = len(self._names)
-        number = self._name_counts.get(name, 0) + 1
-        self._name_counts[name] = number
         self._names.append(name)
-        self._numbers.append(number)
         self._parents.append(parent)
-        self._born_at.append(0 if where is None else self.reason("spawn", where))
-        self._final.append(-1)
+        self._born_at.append(spawned)
         if kind == BORN_WAITING:
             self._driven.add(row)
         if self.recording:
-            self._log += (row, kind, time)
+            self.write((row, kind, time))
         return row
 
-    def ran(self, tasks: Sequence[Any], time: float) -> None:
-        """All of `tasks` made one step, one after another, the last until `time`; all are ready again.
-
-        The list must not be changed afterwards.
-        """
+    def ran(self, tasks: list[Any], begun: float, time: float) -> None:
+        """All of `tasks` made one step, one after another, from `begun` until `time`; all are ready again."""
         first = tasks[0].row
         known = self._known.get(first)
         if known is None or known.tasks != tasks:
             if known is not None:
                 self._totals.add_stretch(known)
-            known = self._known[first] = _Stretch(len(self._stretches), tasks)
+            known = self._known[first] = _Stretch(len(self._stretches), tasks[:])
             self._stretches.append(known.rows)
-        seconds = time - self.boundary
-        self.boundary = time
+        seconds = time - begun
         known.count += 1
         known.seconds += seconds
         if seconds > known.longest:
             known.longest = seconds
-        self._log += (known.index, BATCH, time)
-        self._events += len(tasks)
-        if len(self._log) > _FOLD_AT:
-            self.fold()
+        self.write((known.index, BATCH, time))
+        self._batched += len(tasks)
 
-    def stepped(self, row: int, code: int, time: float) -> None:
-        """A step of `row` ended at `time`. `code` is YIELDED, `code_of` WAITS, or ENDED."""
-        self.boundary = time
-        self._log += (row, code, time)
-        self._events += 1
-        if len(self._log) > _FOLD_AT:
-            self.fold()
-
-    def note(self, row: int, code: int, time: float) -> None:
-        """Something happened to `row` at `time` that is not the end of a step."""
-        self._log += (row, code, time)
-        self._events += 1
-        if len(self._log) > _FOLD_AT:
-            self.fold()
-
-    def idled(self, time: float) -> None:
-        """Nobody could run until `time`."""
-        self.boundary = time
-        self._log += (0, IDLE, time)
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `fold` what was written."""
+        return len(self._log) > _FOLD_AT
 
     def finished(self, row: int, state: State, where: Where | None) -> None:
         """Note how `row` ended, and where if that is known. Its last event is noted apart."""
-        self._final[row] = STATE_CODES[state]
+        if row >= len(self._final):
+            self._final.extend(bytes(len(self._names) - len(self._final)))
+        self._final[row] = STATE_CODES[state] + 1
         if where is not None:
             self._where[row] = where
 
@@ -238,7 +231,7 @@ class Trace:
 
     def marked(self, row: int, text: str, time: float) -> None:
         """Somebody wrote `text` on the timeline."""
-        self.marks.append(Mark(time, row, text))
+        self.marks.append(Mark(time - self.origin, row, text))
 
     def produced(self, row: int) -> None:
         """`row` produced an item."""
@@ -254,19 +247,21 @@ class Trace:
 
     def fold(self) -> None:
         """Bring the totals up to date with what was written, and make room for more."""
-        log, self._log = self._log, []
+        log = self._log[:]
+        self._log.clear()
         for stretch in self._known.values():
             self._totals.add_stretch(stretch)
         if not log:
             return
-        rows = np.array(array("q", log[0::3]), np.int64)
-        codes = np.array(array("q", log[1::3]), np.int64)
-        times = np.array(array("d", log[2::3]), np.float64)
+        rows = np.array(array("i", log[0::3]), np.int32)
+        codes = np.array(array("i", log[1::3]), np.int32)
+        times = np.array(array("d", log[2::3]), np.float64) - self.origin
+        self._folded += len(rows)
         begin = self._totals.boundary
         self._totals.add(rows, codes, times, len(self._names))
         if self._grid is None:
             self._chunks.append((rows, codes, times, begin))
-            if self._events > self.detail:
+            if self._folded + self._batched > self.detail:
                 self._grid = Grid()
                 for chunk in self._chunks:
                     self._pour(*chunk)
@@ -324,6 +319,10 @@ class Trace:
 
     def name(self, row: int) -> str:
         """Give the name of a row, unique in the run."""
+        # Numbered when somebody asks: a million coroutines should not pay for a name each.
+        for base in self._names[len(self._numbers) : row + 1]:
+            number = self._name_counts[base] = self._name_counts.get(base, 0) + 1
+            self._numbers.append(number)
         number = self._numbers[row]
         return self._names[row] if number == 1 else f"{self._names[row]}-{number}"
 
@@ -341,11 +340,13 @@ class Trace:
 
     def final(self, row: int) -> State | None:
         """Give the state in which a row ended, None if it did not."""
-        return None if self._final[row] < 0 else STATES[self._final[row]]
+        code = self._final[row] if row < len(self._final) else 0
+        return STATES[code - 1] if code else None
 
     def final_codes(self) -> NDArray[np.int8]:
         """Give how all rows ended: indices into `STATES`, -1 for not at all; shape (rows,)."""
-        return np.array(self._final, np.int8)
+        known = np.frombuffer(bytes(self._final), np.int8) - np.int8(1)
+        return np.append(known, np.full(len(self) - len(known), -1, np.int8))
 
     def driven_by_hand(self, row: int) -> bool:
         """Say whether a row was driven by another coroutine, with `next` or `send`."""
@@ -388,7 +389,7 @@ class Trace:
 
     def _read_totals(self) -> dict[str, NDArray[Any]]:
         # Asked row by row: compute once per state of the log.
-        stamp = (self._events, len(self), self.duration, len(self._log))
+        stamp = (self._folded, self._batched, len(self), self.duration, len(self._log))
         if getattr(self, "_read", (None, {}))[0] != stamp:
             self._read = (stamp, self.totals())
         return self._read[1]
@@ -579,11 +580,10 @@ class Totals:
             return
         rows = np.frombuffer(stretch.rows, np.int32)
         columns = self._grown(int(rows.max()) + 1)
-        columns["resumptions"][rows] += stretch.count
-        columns["running"][rows] += stretch.seconds / len(rows)
-        columns["longest"][rows] = np.maximum(
-            columns["longest"][rows], stretch.longest / len(rows)
-        )
+        # A row may be in the batch more than once: plain indexing would count it once.
+        np.add.at(columns["resumptions"], rows, stretch.count)
+        np.add.at(columns["running"], rows, stretch.seconds / len(rows))
+        np.maximum.at(columns["longest"], rows, stretch.longest / len(rows))
         stretch.count, stretch.seconds, stretch.longest = 0, 0.0, 0.0
 
     def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> None:

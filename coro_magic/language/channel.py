@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from .errors import ChannelClosed
-from .request import Request, Waiter
+from .request import PENDING, Request, Waiter
 
 T = TypeVar("T")
 
@@ -146,27 +146,28 @@ class Get(Request, Generic[T]):
     left_over = True
     channel: Channel[T]
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         if self.waiter is not None:
             self.claim(waiter)
         self.waiter = waiter
         channel = self.channel
         if channel._items:
             item = channel._items.popleft()
+            if channel._putters:
+                put = _next(channel._putters)
+                if put is not None:
+                    channel._items.append(put.item)
+                    put.waiter.wake()
+            return item
+        if channel._putters:
             put = _next(channel._putters)
             if put is not None:
-                channel._items.append(put.item)
-                put.waiter.wake()  # type: ignore[union-attr]
-            waiter.wake(item)
-            return
-        put = _next(channel._putters) if channel._putters else None
-        if put is not None:
-            put.waiter.wake()  # type: ignore[union-attr]
-            waiter.wake(put.item)
-        elif channel.closed:
+                put.waiter.wake()
+                return put.item
+        if channel.closed:
             raise ChannelClosed(f"{channel} is closed and empty")
-        else:
-            channel._getters.append(self)
+        channel._getters.append(self)
+        return PENDING
 
     def withdraw(self) -> None:
         # Left in the queue and passed over later: to search a long queue for it would cost more.
@@ -190,22 +191,23 @@ class Put(Request, Generic[T]):
     channel: Channel[T]
     item: T
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         if self.waiter is not None:
             self.claim(waiter)
         self.waiter = waiter
         channel = self.channel
         if channel.closed:
             raise ChannelClosed(f"{channel} is closed")
-        get = _next(channel._getters) if channel._getters else None
-        if get is not None:
-            get.waiter.wake(self.item)  # type: ignore[union-attr]
-            waiter.wake()
-        elif len(channel._items) < channel.capacity:
+        if channel._getters:
+            get = _next(channel._getters)
+            if get is not None:
+                get.waiter.wake(self.item)
+                return None
+        if len(channel._items) < channel.capacity:
             channel._items.append(self.item)
-            waiter.wake()
-        else:
-            channel._putters.append(self)
+            return None
+        channel._putters.append(self)
+        return PENDING
 
     def withdraw(self) -> None:
         self.waiter = _WITHDRAWN

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .request import Handle, Request, Waiter
+from .request import PENDING, Handle, Request, Waiter
 
 # Bound once: a run may replace the module's functions for its coroutines.
 _thread_poll = getattr(_select, "poll", None)
@@ -47,12 +47,13 @@ class Ready(Request):
         self.watch: Handle | None = None
         self.timer: Handle | None = None
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
         services = waiter.engine
         self.watch = services.watch(self.descriptor, self.writing, self._ready)
         if self.timeout is not None:
-            self.timer = services.call_at(services.now() + self.timeout, self._late)
+            self.timer = services.call_later(self.timeout, self._late)
+        return PENDING
 
     def _ready(self) -> None:
         if self.timer is not None:
@@ -112,7 +113,7 @@ class InThread(Request):
         self.function = function
         self.handle: Handle | None = None
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
 
         def done(value: Any, error: BaseException | None) -> None:
@@ -122,6 +123,7 @@ class InThread(Request):
                 waiter.fail(error)
 
         self.handle = waiter.engine.offload(self.function, done)
+        return PENDING
 
     def withdraw(self) -> None:
         self.handle.cancel()  # type: ignore[union-attr]

@@ -3,8 +3,8 @@
 A request says what is wanted and knows no engine. It can be carried out in two ways, and every
 request brings both, so that a new request touches no engine:
 
-- `Request.begin`, for an engine that runs all coroutines on one thread: start, and call the
-  waiter back when it is done;
+- `Request.begin`, for an engine that runs all coroutines on one thread: be done at once, or call
+  the waiter back later;
 - `Request.block`, for an engine that gives every coroutine a thread of its own: wait, with what
   the standard library has for it.
 
@@ -40,9 +40,7 @@ class Handle(Protocol):
 class Services(Protocol):
     """What `Request.begin` may ask of the engine that carries it out."""
 
-    def now(self) -> float: ...
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Handle: ...
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle: ...
 
     def watch(self, descriptor: int, writing: bool, callback: Callable[[], None]) -> Handle: ...
 
@@ -63,6 +61,16 @@ class Engine(Protocol):
     def mark(self, text: str) -> None: ...
 
     def limit(self, seconds: float) -> Handle: ...
+
+
+class _Pending:
+    """What `Request.begin` gives when the waiter has to wait."""
+
+    def __repr__(self) -> str:
+        return "PENDING"
+
+
+PENDING: Any = _Pending()
 
 
 class _Here(threading.local):
@@ -113,8 +121,18 @@ class Request:
     left_over = False
     waiter: Waiter | None
 
-    def begin(self, waiter: Waiter) -> None:
-        """Start, and call ``waiter.wake`` or ``waiter.fail`` once, now or later, on this thread."""
+    def begin(self, waiter: Waiter) -> Any:
+        """Be done at once, or see to it that the waiter is called back.
+
+        Returns
+        -------
+        What ``yield request`` evaluates to, if it can be had at once; else `PENDING`, and
+        ``waiter.wake`` or ``waiter.fail`` is called once, later, on this thread.
+
+        Raises
+        ------
+        What ``yield request`` raises, if that is known at once.
+        """
         raise NotImplementedError
 
     def withdraw(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from .request import Request, Services, Waiter, engine
+from .request import PENDING, Request, Services, Waiter, engine
 from .task import Task, as_coroutine, is_coroutine
 
 _POLL = 0.001  # seconds between two looks, on threads, at things that nothing announces
@@ -56,19 +56,34 @@ class _Several(Request):
         self.pending: dict[int, Request] = {}
         self.ended = False
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
         for index, request in enumerate(self.requests):
-            if self.ended:
-                break
-            self.pending[index] = request
             try:
-                request.begin(Arm(self, index))
-            except BaseException as error:
-                self.arm_failed(index, error)
+                value = request.begin(Arm(self, index))
+            except BaseException:
+                self.withdraw()
+                raise
+            if value is PENDING:
+                self.pending[index] = request
+            elif self.settles(index, value):
+                self.withdraw()
+                break
+        return self.outcome() if self.ended else PENDING
+
+    def settles(self, index: int, value: Any) -> bool:
+        """Note what an arm gave, and say whether that settles the whole."""
+        raise NotImplementedError
+
+    def outcome(self) -> Any:
+        """Give what the whole comes to."""
+        raise NotImplementedError
 
     def arm_done(self, index: int, value: Any) -> None:
-        raise NotImplementedError
+        self.pending.pop(index, None)
+        if not self.ended and self.settles(index, value):
+            self.withdraw()
+            self.waiter.wake(self.outcome())  # type: ignore[union-attr]
 
     def arm_failed(self, index: int, error: BaseException) -> None:
         self.pending.pop(index, None)
@@ -97,18 +112,16 @@ class Gather(_Several):
         self.remaining = len(self.requests)
         self.values: list[Any] = [None] * self.remaining
 
-    def begin(self, waiter: Waiter) -> None:
-        super().begin(waiter)
-        if not self.requests:
-            waiter.wake([])
+    def begin(self, waiter: Waiter) -> Any:
+        return super().begin(waiter) if self.requests else []
 
-    def arm_done(self, index: int, value: Any) -> None:
-        self.pending.pop(index, None)
+    def settles(self, index: int, value: Any) -> bool:
         self.values[index] = value
         self.remaining -= 1
-        if not self.remaining and not self.ended:
-            self.ended = True
-            self.waiter.wake(self.values)  # type: ignore[union-attr]
+        return self.remaining == 0
+
+    def outcome(self) -> list[Any]:
+        return self.values
 
     def block(self, timeout: float | None) -> list[Any]:
         deadline = None if timeout is None else engine().now() + timeout
@@ -125,7 +138,7 @@ class Gather(_Several):
 class Select(_Several):
     """The request made by `select`."""
 
-    __slots__ = ()
+    __slots__ = ("first",)
     verb = "select"
 
     def __init__(self, wanted: tuple[Any, ...]) -> None:
@@ -137,11 +150,12 @@ class Select(_Several):
     def left_over(self) -> bool:  # type: ignore[override]
         return all(request.left_over for request in self.requests)
 
-    def arm_done(self, index: int, value: Any) -> None:
-        self.pending.pop(index, None)
-        if not self.ended:
-            self.withdraw()
-            self.waiter.wake((index, value))  # type: ignore[union-attr]
+    def settles(self, index: int, value: Any) -> bool:
+        self.first = (index, value)
+        return True
+
+    def outcome(self) -> tuple[int, Any]:
+        return self.first
 
     def block(self, timeout: float | None) -> tuple[int, Any]:
         # The standard library has no select over queues, locks and threads: people poll.

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from typing import Any
 
-from .request import Request, Waiter
+from .request import PENDING, Request, Waiter
 
 # As in `channel`: the counterpart for threads is made when the first thread asks for it.
 _creation = threading.Lock()
@@ -72,12 +72,12 @@ class EventWait(Request):
         self.event = event
         self.waiting = True
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
         if self.event._set:
-            waiter.wake()
-        else:
-            self.event._waiting.append(self)
+            return None
+        self.event._waiting.append(self)
+        return PENDING
 
     def withdraw(self) -> None:
         self.waiting = False
@@ -196,13 +196,13 @@ class Acquire(Request):
         self.semaphore = semaphore
         self.waiting = True
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
         if self.semaphore._permits:
             self.semaphore._permits -= 1
-            waiter.wake(self.semaphore)
-        else:
-            self.semaphore._waiting.append(self)
+            return self.semaphore
+        self.semaphore._waiting.append(self)
+        return PENDING
 
     def withdraw(self) -> None:
         self.waiting = False

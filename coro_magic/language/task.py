@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple, Protocol
 
-from .request import Request, Waiter, engine
+from .request import PENDING, Request, Waiter, engine
 from .timing import timeout as limit
 
 
@@ -70,7 +70,7 @@ class Task:
     Attributes
     ----------
     coroutine:
-        The generator or native coroutine itself, or the function that is called.
+        The generator or native coroutine itself; None when it has ended.
     daemon:
         Whether the run ends without waiting for it.
     row:
@@ -282,17 +282,17 @@ class Join(Request):
         self.waiter = None
         self.task = task
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
         task = self.task
         if task._final is not None:
-            task._tell(waiter)
-        elif waiter is task:
+            return task._outcome()
+        if waiter is task:
             raise RuntimeError(f"{task.name} waits for its own end, and would for ever")
-        elif task._joiners is None:
-            task._joiners = [waiter]
-        else:
-            task._joiners.append(waiter)
+        if task._joiners is None:
+            task._joiners = []
+        task._joiners.append(waiter)
+        return PENDING
 
     def withdraw(self) -> None:
         joiners = self.task._joiners
@@ -329,6 +329,11 @@ def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
     ValueError
         If it is a coroutine that has begun or ended already.
     """
+    if type(target) is types.GeneratorType and not (args or kwargs):
+        # The usual case, in short: begun, running and ended generators fail here.
+        if target.gi_frame is None or target.gi_suspended or target.gi_running:
+            check_unstarted(target)
+        return target
     if isinstance(target, types.GeneratorType | types.CoroutineType):
         if args or kwargs:
             raise TypeError("spawn() got arguments for a coroutine that has its own already")
@@ -353,6 +358,13 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         result = yield from result if isinstance(result, types.GeneratorType) else result.__await__()
     return result
     yield
+
+
+def is_unstarted(coroutine: Any) -> bool:
+    """Say whether a generator or native coroutine has not begun."""
+    if isinstance(coroutine, types.GeneratorType):
+        return inspect.getgeneratorstate(coroutine) == inspect.GEN_CREATED
+    return inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
 
 
 def check_unstarted(coroutine: Any) -> None:

@@ -6,7 +6,7 @@ import math
 import time
 from typing import Any
 
-from .request import Handle, Request, Waiter, engine
+from .request import PENDING, Handle, Request, Waiter, engine
 
 # Bound once: a run replaces `time.sleep` for its coroutines, and this is the thread's own.
 _thread_sleep = time.sleep
@@ -23,10 +23,12 @@ class Sleep(Request):
         self.seconds = seconds
         self.timer: Handle | float | None = None
 
-    def begin(self, waiter: Waiter) -> None:
+    def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
-        services = waiter.engine
-        self.timer = services.call_at(services.now() + self.seconds, waiter.wake)
+        if self.seconds == 0.0:
+            return None
+        self.timer = waiter.engine.call_later(self.seconds, waiter.wake)
+        return PENDING
 
     def withdraw(self) -> None:
         self.timer.cancel()  # type: ignore[union-attr]

@@ -1,0 +1,204 @@
+"""A task on the scheduler: how its next step is made, and how it is woken.
+
+A step is ``context.run(step, argument)``. Ordinarily that is `next` of the coroutine; an answer
+to deliver, an error to throw or a parked step to go on with are other functions in its place,
+so that the loop need not ask.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+import greenlet
+
+from ..language import Cancelled, Request, State, Task, Where
+from ..language.task import as_coroutine
+from .frames import innermost, user_line
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+
+
+class _Resume:
+    """What the step of a parked task gives: the loop must switch to the task's own worker."""
+
+
+RESUME = _Resume()
+
+
+def give_resume(_: Any) -> _Resume:
+    return RESUME
+
+
+def send(pair: tuple[ScheduledTask, Any]) -> Any:
+    task, value = pair
+    # `rearm`, written out: this is the way of every item through a channel.
+    task.step = next
+    task.argument = task.iterator
+    return task.coroutine.send(value)
+
+
+def throw(pair: tuple[ScheduledTask, BaseException]) -> Any:
+    task, error = pair
+    task.rearm()
+    return task.coroutine.throw(error)
+
+
+class ScheduledTask(Task):
+    """A task on the scheduler. A step is ``context.run(step, argument)``."""
+
+    __slots__ = ("argument", "context", "engine", "iterator", "overdue", "parked", "request",
+                 "step")  # fmt: skip
+
+    engine: Scheduler
+
+    def __init__(
+        self, engine: Scheduler, coroutine: Any, row: int, daemon: bool, context: Context
+    ) -> None:
+        # Task.__init__, written out: there may be a million of them.
+        self.coroutine = coroutine
+        self.daemon = daemon
+        self.row = row
+        self.heeded = False
+        self._record = engine.trace
+        self._final = self._value = self._error = self._joiners = self._callbacks = None
+        self.engine = engine
+        self.context = context
+        # A native coroutine is no iterator, and what its __await__ gives is.
+        self.iterator = (
+            coroutine if type(coroutine) is types.GeneratorType else coroutine.__await__()
+        )
+        self.step: Callable[[Any], Any] = next
+        self.argument: Any = self.iterator
+        self.request: Request | None = None
+        self.parked: greenlet.greenlet | None = None
+        self.overdue: BaseException | None = None
+
+    def rearm(self) -> None:
+        """Let the next step be an ordinary one."""
+        self.step = next
+        self.argument = self.iterator
+
+    def wake(self, value: Any = None) -> None:
+        """Called by requests: what this waits for is there."""
+        if self.parked is not None:
+            self.step, self.argument = give_resume, (value, None)
+        elif value is not None:
+            self.step = send
+            self.argument = (self, value)
+        self.request = None
+        self.engine.enqueue(self)
+
+    def fail(self, error: BaseException) -> None:
+        """Called by requests: what this waits for will not come."""
+        if self.parked is not None:
+            self.step, self.argument = give_resume, (None, error)
+        else:
+            self.step, self.argument = throw, (self, error)
+        self.request = None
+        self.engine.enqueue(self)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Throw `error` where this waits; if it does not wait, at its next turn or next wait."""
+        if self._final is not None:
+            return
+        if self.request is not None:
+            self.request.withdraw()
+            self.fail(error)
+        elif self.step is next and self.engine.current is not self:
+            self.step, self.argument = throw, (self, error)
+        else:
+            # It has an answer to take first (an item, say), which must not be lost.
+            self.overdue = error
+
+    def raise_overdue(self) -> None:
+        """Raise what `interrupt` could not throw when it was due."""
+        error, self.overdue = self.overdue, None
+        assert error is not None
+        raise error
+
+    def cancel(self) -> bool:
+        if self._final is not None:
+            return False
+        self.interrupt(Cancelled(f"{self.name} was cancelled"))
+        return True
+
+    def _present_state(self) -> State:
+        if self.request is not None:
+            return State.WAITING
+        return State.RUNNING if self.engine.current is self else State.READY
+
+    @property
+    def where(self) -> Where | None:
+        if self._final is not None:
+            return Task.where.fget(self)  # type: ignore[attr-defined, no-any-return]
+        if self.parked is not None:
+            return user_line(self.parked.gr_frame, self.coroutine)
+        frame = innermost(self.coroutine)
+        return None if frame is None else Where(frame.f_code.co_filename, frame.f_lineno)
+
+
+class _Item(Request):
+    """What a yielded value that asks for nothing amounts to: let the others run."""
+
+    __slots__ = ()
+
+    def begin(self, waiter: Any) -> Any:
+        return None
+
+
+ITEM = _Item()
+
+
+class HandOver(Request):
+    """A coroutine that another one yields: it is handed over, and its result waited for."""
+
+    __slots__ = ("coroutine", "join")
+    verb = "join"
+
+    def __init__(self, coroutine: Any) -> None:
+        self.coroutine = coroutine
+
+    def begin(self, waiter: Any) -> Any:
+        task = waiter.engine.spawn(as_coroutine(self.coroutine), where=waiter.where)
+        self.join = task.as_request()
+        return self.join.begin(waiter)
+
+    def withdraw(self) -> None:
+        self.join.withdraw()
+
+    def describe(self) -> str:
+        return self.join.describe()  # type: ignore[no-any-return]
+
+
+class Refuse(Request):
+    """Something that cannot be waited for here, and what to say about it."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def begin(self, waiter: Any) -> Any:
+        raise RuntimeError(self.message)
+
+
+class Limit:
+    """The deadline of a ``with timeout(...)`` block."""
+
+    def __init__(self, task: ScheduledTask, seconds: float) -> None:
+        self.task = task
+        self.error = TimeoutError(f"{seconds:g} s are over")
+        self.timer = task.engine.call_later(seconds, self._over)
+
+    def _over(self) -> None:
+        self.task.interrupt(self.error)
+
+    def cancel(self) -> None:
+        self.timer.cancel()
+        if self.task.overdue is self.error:
+            # Over, but the block was left before anything waited: nothing to say any more.
+            self.task.overdue = None

@@ -1,0 +1,89 @@
+"""How a run looks: words, figures, files, the panel. The functions here are the `Views` of `measure.run`.
+
+Importing this room loads neither matplotlib nor ipywidgets: each function that draws brings in what
+it needs when it is first called. No module has the name of one of these functions: once imported,
+it would take its place.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .words import headline, summary
+
+if TYPE_CHECKING:
+    from ipywidgets import Tab
+    from matplotlib.figure import Figure
+
+    from ..engines.trace import Trace
+    from ..measure.run import Run
+
+__all__ = [
+    "headline",
+    "live",
+    "panel",
+    "picture",
+    "png",
+    "save",
+    "summary",
+    "throughput_plot",
+    "timeline",
+    "to_dict",
+]
+
+
+def picture(run: Run) -> Figure:
+    """Draw both timelines and the throughput, with the headline over them; a matplotlib Figure."""
+    from .figures import picture
+
+    return picture(run)
+
+
+def timeline(run: Run) -> Figure:
+    """Draw what every coroutine was doing when, and every thread; a matplotlib Figure."""
+    from .figures import timeline
+
+    return timeline(run)
+
+
+def throughput_plot(run: Run) -> Figure:
+    """Draw the resumptions of both sides against time; a matplotlib Figure."""
+    from .figures import throughput_plot
+
+    return throughput_plot(run)
+
+
+def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
+    """Draw a small picture of a run that goes on, `elapsed` seconds after its beginning."""
+    from .ongoing import live
+
+    return live(run_or_trace, elapsed)
+
+
+def png(figure: Figure) -> bytes:
+    """Give a figure as the bytes of a PNG."""
+    from .sheet import png
+
+    return png(figure)
+
+
+def to_dict(run: Run) -> dict[str, Any]:
+    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `export.to_dict`."""
+    from .export import to_dict
+
+    return to_dict(run)
+
+
+def save(run: Run, path: str | os.PathLike[str]) -> None:
+    """Write the run to a file, whole or not at all; see `export.save`."""
+    from .export import save
+
+    save(run, path)
+
+
+def panel(run: Run, timeline_png: bytes | None = None) -> Tab:
+    """Make the interactive panel, an ipywidgets Tab; see `tabs.panel`."""
+    from .tabs import panel
+
+    return panel(run, timeline_png)

@@ -1,0 +1,236 @@
+"""The picture: coroutines over threads on one time axis, their throughput under them, the headline on top."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import ConnectionPatch, Patch
+
+from ..language import State
+from ..measure.run import Run
+from . import palette, rows, throughput
+from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis
+from .side import NOT_BEGUN, OTHER, Side, Waits, read, waits_of
+from .text import duration
+from .words import headline
+
+_TITLE = 96  # characters of the headline in a line
+_RIGHT = 0.3
+_CAPTION = 0.24
+_GAP = 0.12
+_AXIS = 0.46  # the time axis with its label
+_ZOOM_BELOW = 0.2  # of the time axis: what is shorter is drawn a second time, magnified
+_ZOOM_AXIS = 0.3
+_THROUGHPUT = 1.05
+
+
+def picture(run: Run) -> Figure:
+    """Draw both timelines and the throughput, with the headline over them."""
+    with own_style():
+        sides = _sides(run)
+        return _Layout(run, sides, with_throughput=True).drawn()
+
+
+def timeline(run: Run) -> Figure:
+    """Draw both timelines."""
+    with own_style():
+        return _Layout(run, _sides(run), with_throughput=False).drawn()
+
+
+def throughput_plot(run: Run) -> Figure:
+    """Draw the resumptions of both sides against time."""
+    with own_style():
+        sides = _sides(run)
+        sheet = Sheet(3.4)
+        _title(sheet, headline(run))
+        top = 0.5
+        top = _throughput_caption(sheet, sides, 0.75, top)
+        throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, 3.4 - top - _AXIS), sides,
+                        _until(sides))  # fmt: skip
+        return sheet
+
+
+def _sides(run: Run) -> list[Side]:
+    return [read(run)] + ([] if run.baseline is None else [read(run.baseline)])
+
+
+def _until(sides: Sequence[Side]) -> float:
+    return max(side.seconds for side in sides) or 1e-6
+
+
+def _title(sheet: Sheet, text: str) -> float:
+    """Write the headline; gives the height that it takes, in inches."""
+    lines = _title_lines(text)
+    size = min(12.0, 12.0 * _TITLE / max(len(line) for line in lines))
+    for number, line in enumerate(lines):
+        sheet.say_at(0.15, 0.12 + 0.22 * number, line, fontsize=size, fontweight="bold")
+    return 0.18 + 0.22 * len(lines)
+
+
+def _title_lines(text: str) -> list[str]:
+    """Break the headline where it must be, rather than write it a little smaller."""
+    return [text] if len(text) <= 1.15 * _TITLE else textwrap.wrap(text, _TITLE)
+
+
+def _throughput_caption(sheet: Sheet, sides: Sequence[Side], left: float, top: float) -> float:
+    counted = [side for side in sides if not side.empty]
+    for number, side in enumerate(counted):
+        text, colour = throughput.caption(side)
+        sheet.say_at(left + number * 4.3, top, text, color=colour, fontsize=8.5, fontweight="bold")
+    return top + _CAPTION
+
+
+class _Layout:
+    """Where everything goes: from the top down, in inches."""
+
+    def __init__(self, run: Run, sides: list[Side], with_throughput: bool) -> None:
+        self.run, self.sides = run, sides
+        self.waits = waits_of(sides)
+        self.until = _until(sides)
+        cut = run.baseline is not None and not run.baseline.complete
+        # Room to the right of a cut, to show that it would have gone on.
+        self.axis = self.until * (1.04 if cut else 1.0)
+        self.with_throughput = with_throughput and any(not side.empty for side in sides)
+        self.left = self._left()
+        self.width = WIDTH - self.left - _RIGHT
+        most = (2.1, 1.5) if len(sides) == 2 else (3.0, 0.0)
+        self.heights = [rows.height_of(side, high) for side, high in zip(sides, most, strict=False)]
+
+    def _left(self) -> float:
+        named = [side for side in self.sides if side.named and not side.empty]
+        longest = max(
+            (len(label_of(side.trace.name(row))) for side in named for row in range(side.rows)), default=0
+        )
+        return max(0.6, 0.25 + 0.068 * longest)
+
+    def _zoomed(self, side: Side) -> bool:
+        return not side.empty and 0 < side.seconds < _ZOOM_BELOW * self.axis
+
+    def drawn(self) -> Figure:
+        """Draw it all."""
+        title = _title_lines(headline(self.run))
+        legend_lines = -(-len(self._legend()) // self._columns())
+        high = 0.18 + 0.22 * len(title) + 0.14 + 0.22 * legend_lines
+        for side, height in zip(self.sides, self.heights, strict=True):
+            high += _CAPTION + rows.flags_height(side) + height + _GAP
+            high += _ZOOM_AXIS if self._zoomed(side) else 0.0
+        high += (_CAPTION + _THROUGHPUT if self.with_throughput else 0.0) + _AXIS
+        sheet = Sheet(high)
+        top = _title(sheet, headline(self.run)) + 0.02
+        self._draw_legend(sheet, top)
+        top += 0.12 + 0.22 * legend_lines
+        for number, (side, height) in enumerate(zip(self.sides, self.heights, strict=True)):
+            last = number == len(self.sides) - 1 and not self.with_throughput
+            top = self._draw_side(sheet, side, top, height, last)
+        if self.with_throughput:
+            top = _throughput_caption(sheet, self.sides, self.left, top)
+            axes = sheet.axes_at(self.left, top, self.width, _THROUGHPUT)
+            throughput.draw(axes, self.sides, self.axis)
+        return sheet
+
+    def _draw_side(self, sheet: Sheet, side: Side, top: float, height: float, last: bool) -> float:
+        sheet.say_at(self.left, top, rows.caption(side), fontsize=8.5, fontweight="bold")
+        top += _CAPTION + rows.flags_height(side)
+        axes = sheet.axes_at(self.left, top, self.width, height)
+        rows.draw(axes, side, self.waits, self.axis)
+        if last and not side.empty:
+            time_axis(axes, self.axis)
+            axes.tick_params(axis="x", length=3, labelbottom=True)
+        if self._zoomed(side):
+            # To the right of what it magnifies, where the time axis has nothing to show.
+            begin = self.width * (_ZOOM_BELOW + 0.06)
+            zoom = sheet.axes_at(self.left + begin, top, self.width - begin, height)
+            zoom.set_zorder(3)
+            rows.draw(zoom, side, self.waits, side.seconds, names=False)
+            time_axis(zoom, side.seconds, ticks=7)
+            zoom.set_xlabel("")
+            zoom.tick_params(axis="x", length=3, labelbottom=True)
+            for edge in zoom.spines.values():
+                edge.set_visible(True)
+                edge.set_color(palette.FAINT_INK)
+            for corner in (0.0, 1.0):
+                axes.add_artist(
+                    ConnectionPatch(
+                        (side.seconds / self.axis, corner), (0.0, corner), "axes fraction", "axes fraction",
+                        axesA=axes, axesB=zoom, color=palette.FAINT_INK, linewidth=0.7, linestyle=":",
+                    )
+                )  # fmt: skip
+            say(zoom, 1.0, 1.0 + 0.1 / height, f"the same {duration(side.seconds)}, magnified",
+                at=zoom.transAxes, ha="right", color=palette.FAINT_INK)  # fmt: skip
+            rows.draw_marks(zoom, side, side.seconds)
+        else:
+            rows.draw_marks(axes, side, self.axis)
+        if side.run is self.run.baseline and not self.run.baseline.complete and not side.empty:
+            self._draw_cut(axes, side)
+        return top + height + _GAP + (_ZOOM_AXIS if self._zoomed(side) else 0.0)
+
+    def _draw_cut(self, axes: object, side: Side) -> None:
+        from matplotlib.axes import Axes
+
+        assert isinstance(axes, Axes)
+        axes.axvspan(side.seconds, self.axis, facecolor=palette.LANE, edgecolor=palette.FAILED,
+                     hatch="////", linewidth=0, alpha=0.6, zorder=4)  # fmt: skip
+        axes.axvline(side.seconds, color=palette.FAILED, linewidth=1.6, zorder=6)
+        box = {"facecolor": palette.PAPER, "edgecolor": palette.FAILED, "linewidth": 0.7, "pad": 2}
+        say(axes, side.seconds / self.axis - 0.006, 0.5, f"stopped after {duration(side.seconds)}",
+            at=axes.transAxes, ha="right", color=palette.FAILED, bbox=box, zorder=7)  # fmt: skip
+
+    def _legend(self) -> list[Patch | Line2D]:
+        drawn = [side for side in self.sides if not side.empty]
+        if not drawn:
+            return []
+        threads = any(side.trace.unit == "thread" for side in drawn)
+        handles: list[Patch | Line2D] = [
+            Patch(color=palette.RUNNING, label="running"),
+            Patch(color=palette.READY, label="ready, waiting for its turn"),
+        ]
+        if threads:
+            label = "thread that runs or waits for the GIL (nobody can tell)"
+            handles.append(Patch(color=palette.ACTIVE, label=label))
+        for verb, colour in zip(self.waits.verbs, self.waits.colours(), strict=True):
+            handles.append(Patch(color=colour, label=_wait_label(verb)))
+        for state, marker, edge, face, word in rows.ENDS:
+            if any(len(side.ended(state)[0]) for side in drawn):
+                handles.append(
+                    Line2D([], [], linestyle="", marker=marker, markersize=6, markerfacecolor=face,
+                           markeredgecolor=edge, label=word)
+                )  # fmt: skip
+        if any(side.trace.marks for side in drawn):
+            handles.append(Line2D([], [], color=palette.MARK, linestyle="--", linewidth=1, label="mark"))
+        return handles
+
+    def _columns(self) -> int:
+        """Give how many legend entries fit side by side."""
+        labels = [str(handle.get_label()) for handle in self._legend()]
+        for lines in (1, 2, 3):
+            columns = max(-(-len(labels) // lines), 1)
+            # Entries go down the columns.
+            wide = [max(map(len, labels[at : at + lines])) for at in range(0, len(labels), lines)]
+            if sum(0.062 * letters + 0.38 for letters in wide) < WIDTH - 0.3:
+                break
+        return columns
+
+    def _draw_legend(self, sheet: Sheet, top: float) -> None:
+        handles = self._legend()
+        if not handles:
+            return
+        whole, high = sheet.get_size_inches()
+        legend = sheet.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=(0.09 / whole, 1 - top / high),
+            ncols=self._columns(), frameon=False, fontsize=8,
+            handlelength=1.3, handleheight=0.8, columnspacing=1.3, handletextpad=0.5, borderpad=0.2,
+            labelcolor=palette.INK,
+        )  # fmt: skip
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+
+
+def _wait_label(verb: str) -> str:
+    if verb in ("waiting", NOT_BEGUN, OTHER):
+        return verb
+    return f"waiting: {verb}"
+
+

@@ -1,0 +1,260 @@
+"""The timeline of one side: a row for each coroutine or thread, time from left to right.
+
+Few rows are drawn as bars. Many rows, or very many bars, as an image of cells, each of which mixes the
+colours of the states its rows were in. There the cells in which somebody ran are always visible: their
+blue grows with the square root of the time in which somebody ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator
+
+from ..language import State
+from . import palette
+from .sheet import amount, label_of, say, time_axis
+from .side import READY, RUNNING, WAITING, Floats, Ints, Side, Waits
+from .text import count, duration, number, one_line
+
+MOST_MARKERS = 400  # markers of one kind, on different pixels
+MOST_MARKS = 200  # dashes
+MOST_TEXTS = 12  # marks with their text
+_LEAST_RUNNING = 0.15  # how blue a cell is in which somebody ran for next to no time
+_ROW = 0.17  # inches for a named row
+_LETTERS = 0.115  # inches between two labels at least
+
+# How a row ended: where to look, its marker, its colour, its face, the legend's word.
+ENDS = (
+    (State.FAILED, "X", palette.FAILED, palette.FAILED, "failed"),
+    (State.CANCELLED, "D", palette.INK, palette.PAPER, "cancelled"),
+    (State.LEFT_OVER, ">", palette.INK, palette.PAPER, "left over, still waiting"),
+)
+
+
+def height_of(side: Side, most: float) -> float:
+    """Give how high a side's timeline should be, in inches, `most` at most."""
+    if side.empty:
+        return 0.45
+    return min(max(side.rows * _ROW, 0.34), most) if side.named else most
+
+
+def draw(axes: Axes, side: Side, waits: Waits, until: float, names: bool = True) -> None:
+    """Draw a side's rows from time 0 to `until` (seconds) into axes, the first at the top."""
+    time_axis(axes, until, label=False)
+    axes.set_yticks([])
+    if side.empty:
+        axes.set_xticks([])
+        say(axes, 0.5, 0.5, side.empty, at=axes.transAxes, ha="center", color=palette.FAINT_INK)
+        return
+    axes.set_ylim(side.rows - 0.5, -0.5)
+    if side.drawn_bar_by_bar:
+        _bars(axes, side, waits, until)
+    else:
+        _cells(axes, side, waits)
+    if names:
+        _row_labels(axes, side)
+    _ends(axes, side, until)
+
+
+def _inches(axes: Axes) -> tuple[float, float]:
+    box = axes.get_position()
+    width, height = axes.figure.get_size_inches()
+    return box.width * width, box.height * height
+
+
+def _bars(axes: Axes, side: Side, waits: Waits, until: float) -> None:
+    iv = side.intervals
+    assert iv is not None
+    for row in range(0, side.rows, 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=palette.LANE, linewidth=0, zorder=0)
+    # A step of a microsecond must be seen as well: no narrower than a bit more than a pixel.
+    least = 1.3 * until / (_inches(axes)[0] * axes.figure.dpi)
+    slots = waits.slots(side.trace)[iv.reason]
+    layers = [
+        ((iv.state == WAITING) & (slots == slot), colour, palette.HEIGHTS["waiting"], 0.0)
+        for slot, colour in enumerate(waits.colours())
+    ]
+    layers.append((iv.state == READY, palette.READY, palette.HEIGHTS["ready"], 0.0))
+    layers.append((iv.state == RUNNING, running_colour(side), palette.HEIGHTS["running"], least))
+    for chosen, colour, high, width in layers:
+        if chosen.any():
+            begin, row = iv.begin[chosen], iv.row[chosen]
+            end = np.maximum(iv.end[chosen], begin + width)
+            corners = _rectangles(begin, end, row - high / 2, row + high / 2)
+            axes.add_collection(
+                PolyCollection(corners, facecolor=colour, edgecolor=colour, linewidth=0.2, zorder=2),
+                autolim=False,
+            )
+
+
+def running_colour(side: Side) -> str:
+    """Give the colour for running: of a thread nobody can tell whether it runs or waits for the GIL."""
+    return palette.RUNNING if side.trace.unit == "coroutine" else palette.ACTIVE
+
+
+def _rectangles(left: Floats, right: Floats, low: Floats, high: Floats) -> Floats:
+    """Give the corners of rectangles, shape (n, 4, 2)."""
+    xs = np.stack([left, left, right, right], axis=1)
+    ys = np.stack([low, high, high, low], axis=1)
+    return np.stack([xs, ys], axis=2)
+
+
+def _cells(axes: Axes, side: Side, waits: Waits) -> None:
+    width, height = _inches(axes)
+    # On a shared time axis a short side has few pixels: no more cells than those.
+    pixels = width * axes.figure.dpi * side.seconds / axes.get_xlim()[1]
+    shares = side.shares(waits, max(int(height * axes.figure.dpi), 1), max(int(pixels), 8))
+    one_runs = side.trace.unit == "coroutine"
+    colours = [palette.READY, running_colour(side), *waits.colours()]
+    image = cell_colours(shares, colours, side.rows / shares.shape[0] if one_runs else 1.0)
+    axes.imshow(
+        image, extent=(0.0, side.seconds, side.rows - 0.5, -0.5), aspect="auto",
+        interpolation="nearest", zorder=1,
+    )  # fmt: skip
+    # Drawing an image sets the limits to its own.
+    if side.named:
+        for row in range(1, side.rows):
+            axes.axhline(row - 0.5, color=palette.PAPER, linewidth=1.5, zorder=1.5)
+
+
+def cell_colours(shares: Floats, state_colours: Sequence[str], rows_per_cell: float) -> Floats:
+    """Mix the colours of the states.
+
+    Parameters
+    ----------
+    shares:
+        As `Side.shares` gives them, shape (groups, bins, states).
+    state_colours:
+        A colour for each state.
+    rows_per_cell:
+        By what to multiply the share of running rows to get the share of the time in which one of
+        them ran: the number of rows in a group, where only one runs at a time.
+
+    Returns
+    -------
+    array of shape (groups, bins, 4): red, green, blue and opacity, each from 0 to 1. A cell is the
+    more opaque the more of its rows live, but never so faint as to look empty.
+    """
+    colours = np.array([to_rgb(colour) for colour in state_colours])
+    shares = shares[:, :, : len(colours)]
+    alive = shares.sum(axis=2)
+    still = shares.copy()
+    still[:, :, RUNNING] = 0.0
+    resting = still.sum(axis=2)
+    mixed = (still @ colours) / np.maximum(resting, 1e-12)[:, :, None]
+    ran = np.clip(shares[:, :, RUNNING] * rows_per_cell, 0.0, 1.0)
+    # The fewer cells there are in which somebody ran, the more each of them must stand out.
+    crowd = np.count_nonzero(ran > 1e-9) / max(np.count_nonzero(alive > 1e-9), 1)
+    least = _LEAST_RUNNING + (0.65 - _LEAST_RUNNING) * (1 - crowd) ** 2
+    blue = np.where(ran > 1e-9, least + (1 - least) * np.sqrt(ran), 0.0)
+    # Where next to nobody rests there is nothing to mix with.
+    blue = np.where(resting < 1e-6 * alive, 1.0, blue)[:, :, None]
+    out = np.zeros((*alive.shape, 4))
+    out[:, :, :3] = (1 - blue) * mixed + blue * colours[RUNNING]
+    out[:, :, 3] = np.clip(np.where(alive > 1e-9, 0.45 + 0.55 * alive, 0.0), 0.0, 1.0)
+    return np.clip(out, 0.0, 1.0)
+
+
+def _row_labels(axes: Axes, side: Side) -> None:
+    left = axes.get_yaxis_transform()
+    if side.named:
+        step = max(1, int(np.ceil(_LETTERS * side.rows / _inches(axes)[1])))
+        for row in range(0, side.rows, step):
+            say(axes, -0.008, row, label_of(side.trace.name(row)), at=left, ha="right", fontsize=7.5)
+        return
+    # Many: they are known by their numbers, in the order in which they were spawned.
+    ticks = MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]).tick_values(0, side.rows)
+    for tick in (tick for tick in ticks if 0 <= tick <= side.rows):
+        say(axes, -0.008, tick, amount(tick), at=left, ha="right", color=palette.FAINT_INK)
+
+
+def _ends(axes: Axes, side: Side, until: float) -> None:
+    for state, marker, edge, face, _ in ENDS:
+        rows, times = side.ended(state)
+        if not len(rows):
+            continue
+        rows, times = _thinned(axes, side, rows, times, until)
+        size = 36 if side.named else 22
+        axes.scatter(
+            np.minimum(times, until), rows, s=size, marker=marker, c=face, edgecolors=edge,
+            linewidths=0.9, zorder=5, clip_on=False,
+        )  # fmt: skip
+
+
+def _thinned(axes: Axes, side: Side, rows: Ints, times: Floats, until: float) -> tuple[Ints, Floats]:
+    """Leave out markers that would hide one another, and bring them down to `MOST_MARKERS`."""
+    width, height = _inches(axes)
+    cell = 5.0 / 72  # inches
+    column = (times / until * width / cell).astype(np.int64)
+    line = (rows / side.rows * height / cell).astype(np.int64)
+    if not side.named:
+        _, first = np.unique(np.stack([column, line]), axis=1, return_index=True)
+        rows, times = rows[first], times[first]
+    if len(rows) > MOST_MARKERS:
+        pick = np.linspace(0, len(rows) - 1, MOST_MARKERS).astype(np.int64)
+        rows, times = rows[pick], times[pick]
+    return rows, times
+
+
+def draw_marks(axes: Axes, side: Side, until: float) -> float:
+    """Draw the marks of a side: dashes down the rows, flags with their text over them.
+
+    Returns the height of the flags over the axes, in inches.
+    """
+    marks = side.trace.marks
+    if not marks or side.empty:
+        return 0.0
+    for mark in marks[:MOST_MARKS]:
+        axes.axvline(mark.time, color=palette.MARK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=4)
+        if mark.row >= 0 and side.named:
+            axes.plot([mark.time], [mark.row], marker="v", markersize=4, color=palette.MARK, zorder=5)
+    inches, high = _inches(axes)
+    ends = [0.0] * _FLAG_LINES  # where the last flag of each line ends, in inches
+    shown = 0
+    for mark in sorted(marks[:MOST_MARKS]):
+        text = one_line(mark.text, 28)
+        wide = 0.066 * len(text) + 0.12
+        at = mark.time / until * inches
+        line = next((n for n in range(_FLAG_LINES) if at >= ends[n]), None)
+        if line is None or shown == MOST_TEXTS:
+            continue
+        begin = min(at, max(inches - wide, 0.0))
+        ends[line] = begin + wide
+        shown += 1
+        say(
+            axes, begin / inches, 1 + (line + 0.55) * _FLAG / high, text, at=axes.transAxes,
+            color=palette.MARK, fontsize=7.5,
+        )  # fmt: skip
+    if len(marks) > shown:
+        rest = f"and {count(len(marks) - shown, 'more mark')}"
+        say(axes, 1.0, 1 + (_FLAG_LINES + 0.55) * _FLAG / high, rest, at=axes.transAxes, ha="right",
+            color=palette.MARK, fontsize=7.5)  # fmt: skip
+    return flags_height(side)
+
+
+_FLAG = 0.14  # inches
+_FLAG_LINES = 3
+
+
+def flags_height(side: Side) -> float:
+    """Give the room that the flags of a side's marks need over its axes, in inches."""
+    marks = 0 if side.empty else len(side.trace.marks)
+    return _FLAG * min(marks, _FLAG_LINES + 1)
+
+
+def caption(side: Side) -> str:
+    """Give the line over a side's timeline."""
+    run = side.run
+    rows = number(run.count if run is not None else side.rows)
+    one = (run.count if run is not None else side.rows) == 1
+    if side.trace.unit == "thread":
+        noun = "thread" if one else "threads, one per coroutine"
+    else:
+        noun = ("coroutine" if one else "coroutines") + ", 1 thread"
+    bound = "" if run is None or run.complete else "more than "
+    return f"{rows} {noun}: {bound}{duration(side.seconds)}"

@@ -1,0 +1,137 @@
+"""The sheet that figures are drawn on: its own colours whatever the user's style is, axes in inches, time in units.
+
+Nothing here goes through pyplot: a figure made there shows up twice in a notebook, and stays in memory.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Transform
+
+from .palette import FAINT_INK, GRID, INK, PAPER
+from .text import number, one_line
+
+WIDTH = 10.0  # inches
+DPI = 110
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Draw in matplotlib's own style: the user's may be dark, or have TeX typeset hostile names."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name may have characters that the font has not; a box in their place is good enough.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", category=matplotlib.MatplotlibDeprecationWarning)
+        matplotlib.rcdefaults()
+        # Text stays text in an SVG: smaller, and it can be searched.
+        matplotlib.rcParams["svg.fonttype"] = "none"
+        matplotlib.rcParams["svg.hashsalt"] = "coro_magic"
+        yield
+
+
+class Sheet(Figure):
+    """A figure of a given height, in which axes are placed in inches from the top."""
+
+    def __init__(self, height: float, width: float = WIDTH) -> None:
+        super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER, edgecolor=PAPER)
+        FigureCanvasAgg(self)
+
+    def axes_at(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Add axes; all in inches, `left` and `top` from the sheet's upper left corner."""
+        whole, high = self.get_size_inches()
+        axes = self.add_axes((left / whole, 1 - (top + height) / high, width / whole, height / high))
+        axes.set_facecolor(PAPER)
+        axes.tick_params(length=3, width=0.6, color=FAINT_INK, labelcolor=FAINT_INK, labelsize=8)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_color(GRID)
+        return axes
+
+    def say_at(self, left: float, top: float, text: str, **style: Any) -> None:
+        """Write plain text; `left` and `top` in inches from the sheet's upper left corner."""
+        whole, high = self.get_size_inches()
+        style = {"color": INK, "va": "top", "ha": "left", "fontsize": 9} | style
+        self.text(left / whole, 1 - top / high, text, parse_math=False, **style)
+
+    def _repr_png_(self) -> bytes:
+        # So that it is displayed also where no matplotlib backend has told IPython how.
+        return png(self)
+
+
+def say(axes: Axes, x: float, y: float, text: str, at: Transform | None = None, **style: Any) -> None:
+    """Write plain text into axes: a ``$`` in it begins no formula."""
+    style = {"color": INK, "fontsize": 8, "va": "center", "ha": "left"} | style
+    if at is not None:
+        style["transform"] = at
+    axes.text(x, y, text, parse_math=False, **style)
+
+
+def png(figure: Figure) -> bytes:
+    """Give a figure as the bytes of a PNG."""
+    out = io.BytesIO()
+    write(figure, out, "png")
+    return out.getvalue()
+
+
+def write(figure: Figure, out: Any, kind: str) -> None:
+    """Write a figure to an open binary file; `kind` is ``"png"``, ``"svg"`` or ``"pdf"``."""
+    # No date in the file: the same run gives the same bytes.
+    metadata: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+    with own_style():
+        figure.savefig(out, format=kind, facecolor=figure.get_facecolor(), metadata=metadata)
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """Give the unit for a time axis of this length: how many there are in a second, and its name."""
+    if seconds >= 1.0:
+        return 1.0, "s"
+    return (1e3, "ms") if seconds >= 1e-3 else (1e6, "µs")
+
+
+def time_axis(axes: Axes, seconds: float, label: bool = True, ticks: int = 9) -> None:
+    """Give axes a time axis from 0 to `seconds`, in a sensible unit."""
+    per_second, unit = time_unit(seconds)
+    axes.set_xlim(0.0, seconds)
+    axes.xaxis.set_major_locator(_Decimal(ticks, per_second))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{number(round(x * per_second, 6))}"))
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    if label:
+        axes.set_xlabel(f"time in {unit}", fontsize=8, color=FAINT_INK, labelpad=2)
+    else:
+        axes.tick_params(axis="x", length=0, labelbottom=False)
+
+
+class _Decimal(MaxNLocator):
+    """Round numbers in the unit that is shown."""
+
+    def __init__(self, ticks: int, per_second: float) -> None:
+        super().__init__(ticks, steps=[1, 2, 2.5, 5, 10])
+        self._per_second = per_second
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        return super().tick_values(vmin * self._per_second, vmax * self._per_second) / self._per_second
+
+
+def amount(value: float) -> str:
+    """Give a count in few characters, for ticks: ``1,500``, ``40k``, ``2.5M``."""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 10 * scale or (scale > 1e3 and value >= scale):
+            return f"{value / scale:.3g}{letter}"
+    return number(value)
+
+
+def label_of(text: str) -> str:
+    """Give a row's label."""
+    return one_line(text, 22)

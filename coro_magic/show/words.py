@@ -1,0 +1,196 @@
+"""A run in words: the headline and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..language import State, Task, Where
+from .side import few_events, seconds_by_verb
+from .text import count, duration, error_text, number, one_line, percent, times
+
+if TYPE_CHECKING:
+    from ..measure.run import Run
+
+ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
+_NAMED = 4  # how many coroutines a line of the summary names before it says "and 997 more"
+_LONG_STEP = 0.01  # seconds; a step this long is always named, shorter ones if they dominate
+
+
+def listed(names: Iterable[str], total: int) -> str:
+    """Give the first few names, and how many more there are."""
+    shown = []
+    for name in names:
+        if len(shown) == _NAMED and total > _NAMED + 1:
+            break
+        shown.append(one_line(name, 60))
+    rest = total - len(shown)
+    return ", ".join(shown) + (f" and {number(rest)} more" if rest > 0 else "")
+
+
+def place(where: Where | None) -> str:
+    """Give `` at line 7``, or nothing where the line is not known."""
+    return "" if where is None else f" at {where}"
+
+
+# The headline.
+
+
+def headline(run: Run) -> str:
+    """Say in one line what the run came to, and what the threads did with the same program."""
+    ours = coroutines_side(run)
+    if run.baseline is None:
+        return ours
+    return f"{ours}; {threads_side(run.baseline)}" + comparison(run)
+
+
+def coroutines_side(run: Run) -> str:
+    """Give the coroutines' half of the headline."""
+    time = f"in {duration(run.elapsed)} of virtual time" if run.virtual else duration(run.elapsed)
+    failed = sum(1 for task in run.tasks if task.state is State.FAILED)
+    parts = [count(run.count, "coroutine"), "1 thread", time]
+    if failed:
+        parts.append(f"{number(failed)} failed")
+    if run.interrupted:
+        parts.append("interrupted")
+    return ", ".join(parts)
+
+
+def threads_side(baseline: Run) -> str:
+    """Give the threads' half of the headline."""
+    if baseline.started < baseline.wanted:
+        return f"threads: {number(baseline.started)} of {number(baseline.wanted)} could be started"
+    threads = count(baseline.started or baseline.count, "thread")
+    if not baseline.complete:
+        return f"{threads}, more than {duration(baseline.elapsed)} (stopped)"
+    return f"{threads}, {duration(baseline.elapsed)}"
+
+
+def comparison(run: Run) -> str:
+    """Say which side was faster, beginning with ``; ``; nothing where that is not known."""
+    baseline, ratio = run.baseline, run.speedup
+    if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
+        return ""
+    if baseline.started < baseline.wanted:
+        return ""  # they did less than was asked for
+    if not baseline.complete:
+        return f"; more than {times(ratio)} as fast" if ratio > ABOUT_THE_SAME else ""
+    if max(ratio, 1 / ratio) <= ABOUT_THE_SAME:
+        return "; about the same"
+    if ratio > 1:
+        return f"; {times(ratio)} as fast"
+    return f"; the threads were {times(1 / ratio)} as fast"
+
+
+# The summary.
+
+
+def summary(run: Run) -> str:
+    """Give the run as text: the headline, then a line for each thing worth saying."""
+    lines = [headline(run)]
+    lines += _pace(run)
+    lines += _where_time_went(run)
+    lines += _errors(run)
+    for state, word in ((State.CANCELLED, "cancelled"), (State.LEFT_OVER, "left over")):
+        tasks = [task for task in run.tasks if task.state is state]
+        if tasks:
+            named = listed((_with_place(task) for task in tasks), len(tasks))
+            lines.append(f"{word}: {named}")
+    if run.never_started:
+        lines.append(
+            f"never started: {listed(run.never_started, len(run.never_started))}"
+            " (start it with spawn(...), or drive it with next)"
+        )
+    lines += _about_threads(run)
+    lines += [one_line(note, 300) for note in run.notes]
+    return "\n".join(lines)
+
+
+def _pace(run: Run) -> list[str]:
+    if not run.switches:
+        return []
+    line = f"{count(run.switches, 'switch', 'switches')}, {number(run.throughput)} per second"
+    baseline = run.baseline
+    if baseline is not None and baseline.switches:
+        line += (
+            f"; threads: {count(baseline.switches, 'resumption')}, "
+            f"{number(baseline.throughput)} per second"
+        )
+    return [line]
+
+
+def _where_time_went(run: Run) -> list[str]:
+    trace = run.trace
+    if not trace.recording:
+        return ["no timeline: the run was made without a trace"]
+    if not len(trace):
+        return []
+    totals = trace.totals()
+    sums = {state: float(totals[state].sum()) for state in ("running", "ready", "waiting")}
+    whole = sum(sums.values())
+    lines = []
+    if whole > 0:
+        said = ", ".join(f"{state} {percent(seconds / whole)}" for state, seconds in sums.items())
+        if few_events(trace):
+            said += _reasons(seconds_by_verb(trace, trace.intervals()))
+        lines.append(f"the coroutines' time: {said}")
+    row = int(np.argmax(totals["longest"]))
+    longest = float(totals["longest"][row])
+    if longest >= _LONG_STEP or longest > 0.25 * run.elapsed > 0:
+        lines.append(f"longest step: {one_line(trace.name(row), 60)}, {duration(longest)}")
+    return lines
+
+
+def _reasons(seconds: dict[str, float]) -> str:
+    """Say what for: ``: sleep``, or `` (sleep 80 %, get 20 %)`` of the waiting."""
+    whole = sum(seconds.values())
+    if not whole:
+        return ""
+    largest = sorted(seconds, key=lambda verb: -seconds[verb])[:3]
+    if len(seconds) == 1:
+        return f" (all of it {largest[0]})"
+    return " (" + ", ".join(f"{verb} {percent(seconds[verb] / whole)}" for verb in largest) + " of it)"
+
+
+def _with_place(task: Task) -> str:
+    return one_line(task.name, 60) + place(task.where)
+
+
+def _errors(run: Run) -> list[str]:
+    failed = [task for task in run.tasks if task.state is State.FAILED]
+    lines = [
+        f"failed: {_with_place(task)}"
+        + (f": {error_text(task._error)}" if task._error is not None else "")
+        for task in failed[:_NAMED]
+    ]
+    if len(failed) > _NAMED:
+        lines.append(f"failed: {number(len(failed) - _NAMED)} more")
+    if run.error is not None and all(task._error is not run.error for task in failed):
+        # An ExceptionGroup only repeats what was said; a deadlock or the like is news.
+        if not isinstance(run.error, BaseExceptionGroup):
+            lines.append(f"the cell failed: {error_text(run.error)}")
+    return lines
+
+
+def _about_threads(run: Run) -> list[str]:
+    if run.baseline is None:
+        return [f"no threads to compare with: {one_line(run.baseline_note, 300)}"] if run.baseline_note else []
+    lines = [one_line(run.baseline_note, 300)] if run.baseline_note else []
+    baseline = run.baseline
+    failed = [task for task in baseline.tasks if task.state is State.FAILED]
+    if failed:
+        lines.append(f"on threads failed: {listed((_with_place(task) for task in failed), len(failed))}")
+    elif baseline.error is not None:
+        lines.append(f"on threads the cell failed: {error_text(baseline.error)}")
+    for difference in run.differences[:_NAMED]:
+        lines.append(
+            f"different result: {one_line(difference.name, 60)}: {one_line(difference.coroutines)} "
+            f"with coroutines, {one_line(difference.threads)} with threads"
+        )
+    if len(run.differences) > _NAMED:
+        lines.append(f"different results: {number(len(run.differences) - _NAMED)} more")
+    lines += [f"threads: {one_line(note, 300)}" for note in baseline.notes]
+    lines.append("each side ran once, and was traced: a measurement, not a benchmark")
+    return lines
