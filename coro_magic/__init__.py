@@ -1,0 +1,95 @@
+"""coro_magic: see coroutines work.
+
+``%load_ext coro_magic`` and a cell that begins with ``%%coroutines``: its generator functions run as
+coroutines on an embedded scheduler, on one thread; a blocking call switches to another coroutine;
+and the notebook shows what each was doing when, and how threads did on the same program.
+
+What a coroutine can say is imported from here: ``from coro_magic import sleep, spawn, Channel``.
+`run` does for coroutines of any module what the magic does for a cell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .language import (
+    Cancelled,
+    Channel,
+    ChannelClosed,
+    Deadlock,
+    Event,
+    Lock,
+    Request,
+    Semaphore,
+    State,
+    Task,
+    Where,
+    gather,
+    in_thread,
+    mark,
+    now,
+    readable,
+    select,
+    sleep,
+    spawn,
+    timeout,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from .measure.conduct import run as run
+    from .measure.options import OPTIONS as OPTIONS
+    from .measure.run import Run as Run
+
+__version__ = "0.1.0"
+
+# What needs the engines (and so greenlet and numpy) is loaded when it is first asked for: whoever
+# only speaks the language, in a module of functions, say, does not pay for it.
+_LATER = {"run": "measure.conduct", "OPTIONS": "measure.options", "Run": "measure.run"}
+
+__all__ = [
+    "OPTIONS",
+    "Cancelled",
+    "Channel",
+    "ChannelClosed",
+    "Deadlock",
+    "Event",
+    "Lock",
+    "Request",
+    "Run",
+    "Semaphore",
+    "State",
+    "Task",
+    "Where",
+    "gather",
+    "in_thread",
+    "load_ipython_extension",
+    "mark",
+    "now",
+    "readable",
+    "run",
+    "select",
+    "sleep",
+    "spawn",
+    "timeout",
+    "writable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'coro_magic' has no attribute {name!r}")
+    from importlib import import_module
+
+    # The room that knows how a run looks tells `Run` when it is imported.
+    import_module(".show", __name__)
+    value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%%coroutines`` and ``%coroutines``. Puts nothing into the user's namespace."""
+    from .notebook.magic import load
+
+    load(shell)

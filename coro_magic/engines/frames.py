@@ -44,7 +44,7 @@ def user_line(frame: types.FrameType | None, coroutine: Any) -> Where | None:
             if home is None or code.co_filename == home:
                 return Where(code.co_filename, frame.f_lineno)
             nearest = nearest or Where(code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return nearest
 
 

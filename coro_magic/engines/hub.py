@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
@@ -47,7 +48,7 @@ class Timer:
 
 
 class Watch:
-    """A callback when a descriptor is ready."""
+    """A callback when a descriptor is ready. Call it to call back, unless it was called off."""
 
     __slots__ = ("callback", "descriptor", "hub", "writing")
 
@@ -57,11 +58,18 @@ class Watch:
         self.hub = hub
         self.descriptor = descriptor
         self.writing = writing
-        self.callback = callback
+        self.callback: Callable[[], None] | None = callback
+
+    def __call__(self) -> None:
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
 
     def cancel(self) -> None:
-        """Call it off; more than once is harmless."""
-        self.hub.unwatch(self)
+        """Call it off; more than once is harmless, and so is too late."""
+        if self.callback is not None:
+            self.callback = None
+            self.hub.unwatch(self)
 
 
 class Offloaded:
@@ -94,7 +102,6 @@ class Hub:
         self._soon: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)
-        self._idle_helpers = 0
         self._inbox, self._outbox = socket.socketpair()
         self._inbox.setblocking(False)
         self._outbox.setblocking(False)
@@ -156,7 +163,7 @@ class Hub:
             except PermissionError:
                 # A regular file: it cannot be waited for, and is always ready.
                 self._watches.pop(descriptor, None)
-                self._soon.append(callback)
+                self._soon.append(watch)
             except BaseException:
                 self._watches.pop(descriptor, None)
                 raise
@@ -182,10 +189,8 @@ class Hub:
                 self._selector.register(descriptor, events)
 
     def _forget(self, descriptor: int) -> None:
-        try:
+        with suppress(KeyError, ValueError, OSError):
             self._selector.unregister(descriptor)
-        except (KeyError, ValueError, OSError):
-            pass
 
     def unwatch(self, watch: Watch) -> None:
         """Call a watch off."""
@@ -209,7 +214,7 @@ class Hub:
         job = Offloaded(self, done)
         self.offloaded += 1
         self._jobs.append((function, job))
-        if not self._idle_helpers and len(self.helpers) < _MAX_HELPERS:
+        if self.offloaded > len(self.helpers) and len(self.helpers) < _MAX_HELPERS:
             helper = threading.Thread(target=self._help, name="coro_magic helper", daemon=True)
             self.helpers.append(helper)
             helper.start()
@@ -218,15 +223,14 @@ class Hub:
 
     def _help(self) -> None:
         while True:
-            self._idle_helpers += 1
             self._work.acquire()
-            self._idle_helpers -= 1
             if not self._jobs:
                 return
             function, job = self._jobs.popleft()
             value, error = None, None
             try:
-                value = function()
+                if job.done is not None:  # else nobody wants it any more
+                    value = function()
             except BaseException as raised:
                 error = raised
             self.call_soon(_Finished(self, job, value, error))
@@ -238,10 +242,8 @@ class Hub:
 
     def rouse(self) -> None:
         """End the present `wait`, or the next one. Fit for signal handlers."""
-        try:
+        with suppress(OSError):  # full: it will wake up anyway; or closed: nobody waits any more
             self._outbox.send(b"\0")
-        except OSError:
-            pass  # full: it will wake up anyway; or closed: nobody waits any more
 
     # Waiting.
 
@@ -260,18 +262,15 @@ class Hub:
         """Whether a callback from another thread is there."""
         return bool(self._soon)
 
-    def wait(self, until: float | None) -> None:
+    def wait(self, until: float) -> None:
         """Wait for descriptors, helper threads and `rouse`, and call back.
 
         Parameters
         ----------
         until:
-            Seconds of real time to wait at most; 0 only looks; None waits for the next timer.
+            Seconds of real time to wait at most; what is not above 0 only looks.
         """
-        if until is None:
-            until = max(0.0, min(self.next_timer - self.clock(), _MAX_WAIT))
-        if self._soon:
-            until = 0.0
+        until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
         for key, events in self._selector.select(until):
             if key.fileobj is self._inbox:
                 self._drain()
@@ -285,7 +284,7 @@ class Hub:
                     watch = queues[writing].popleft()
                     if not queues[writing]:
                         self._register(key.fd, queues)
-                    watch.callback()
+                    watch()
         while self._soon:
             self._soon.popleft()()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-import greenlet
+import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Request, State, Task, Where
 from ..language.task import as_coroutine
@@ -38,13 +38,28 @@ def send(pair: tuple[ScheduledTask, Any]) -> Any:
     # `rearm`, written out: this is the way of every item through a channel.
     task.step = next
     task.argument = task.iterator
-    return task.coroutine.send(value)
+    return task.iterator.send(value)
 
 
 def throw(pair: tuple[ScheduledTask, BaseException]) -> Any:
     task, error = pair
     task.rearm()
-    return task.coroutine.throw(error)
+    return task.iterator.throw(error)
+
+
+def answer_first(late: tuple[ScheduledTask, Callable[[Any], Any], Any]) -> Any:
+    """Make the step that was due, and see to it that the error that is overdue comes after it."""
+    task, step, argument = late
+    value = step(argument)
+    task.give_up_soon()
+    return value
+
+
+def give_up(task: ScheduledTask) -> Any:
+    """Throw the error that is overdue, unless the reason for it is gone."""
+    task.rearm()
+    error, task.overdue = task.overdue, None
+    return next(task.iterator) if error is None else task.iterator.throw(error)
 
 
 class ScheduledTask(Task):
@@ -108,14 +123,26 @@ class ScheduledTask(Task):
         if self.request is not None:
             self.request.withdraw()
             self.fail(error)
-        elif self.step is next and self.engine.current is not self:
-            self.step, self.argument = throw, (self, error)
-        else:
-            # It has an answer to take first (an item, say), which must not be lost.
-            self.overdue = error
+            return
+        if isinstance(self.overdue, Cancelled):
+            return
+        if self.parked is None and self.engine.current is not self:
+            if self.step is give_up:
+                self.step, self.argument = throw, (self, self.overdue)
+            if self.step is not next:
+                # It has an answer to take first (an item, say), which must not be lost.
+                self.step, self.argument = answer_first, (self, self.step, self.argument)
+        self.overdue = error
+        if self.step is next:
+            self.give_up_soon()
+
+    def give_up_soon(self) -> None:
+        """If an error is overdue, let the next step throw it, unless something before that does."""
+        if self.overdue is not None:
+            self.step, self.argument = give_up, self
 
     def raise_overdue(self) -> None:
-        """Raise what `interrupt` could not throw when it was due."""
+        """Raise the error that `interrupt` could not throw when it was due."""
         error, self.overdue = self.overdue, None
         assert error is not None
         raise error
@@ -125,6 +152,26 @@ class ScheduledTask(Task):
             return False
         self.interrupt(Cancelled(f"{self.name} was cancelled"))
         return True
+
+    def close(self) -> None:
+        """Throw `GeneratorExit` into it (`Cancelled`, if a call in it blocks) and let it clean up.
+
+        Raises what it raises.
+        """
+        if self.parked is not None:
+            error = Cancelled(f"{self.name} was closed at the end of the run")
+            # Whatever it asks for is not begun any more.
+            self.overdue = error
+            self.argument = (None, error)
+            self.parked.switch()
+            if self._error is not None:
+                error_of_step, self._error = self._error, None
+                raise error_of_step
+        self.context.run(self.coroutine.close)
+
+    def end_in_closing(self, error: BaseException | None) -> None:
+        """Called when the parked step that `close` let go on was the last; for `close`."""
+        self._error = error
 
     def _present_state(self) -> State:
         if self.request is not None:

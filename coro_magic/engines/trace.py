@@ -21,96 +21,56 @@ than about a tenth of a millisecond; each gets an equal share. All others are ti
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..language import State, Where
+from .events import (
+    BATCH,
+    BORN,
+    BORN_WAITING,
+    CLOSED,
+    CLOSED_WAITING,
+    ENDED,
+    ENDS,
+    IDLE,
+    KIND_BITS,
+    KIND_MASK,
+    MARKED,
+    RESUMED,
+    SAID,
+    STATE_CODES,
+    STATES,
+    STOPPED,
+    SUSPENDED,
+    WAITING,
+    WAITS,
+    WOKEN,
+    YIELDED,
+    Floats,
+    Intervals,
+    Ints,
+    Mark,
+    Reason,
+    entries,
+    is_resumption,
+    step_begins,
+)
+from .grid import Grid
+from .totals import Stretch, Totals
 
-Floats = NDArray[np.float64]
-Ints = NDArray[Any]
+__all__ = [
+    "BATCH", "BORN", "BORN_WAITING", "CLOSED", "CLOSED_WAITING", "DEFAULT_DETAIL", "ENDED", "IDLE",
+    "MARKED", "MAX_BATCH", "RESUMED", "STATES", "STATE_CODES", "STOPPED", "SUSPENDED", "WAITS",
+    "WOKEN", "YIELDED", "Intervals", "Mark", "Reason", "Trace",
+]  # fmt: skip
 
 MAX_BATCH = 128
 DEFAULT_DETAIL = 3_000_000
 _FOLD_AT = 3 * 65_536  # entries of the flat list, three to an event
-
-# The kinds of events, each a transition whose two ends are known. Steps begin at the previous
-# boundary (the end of a step, or IDLE); the others say for themselves.
-BORN = 0  # -> ready
-YIELDED = 1  # running -> ready, a step
-WAITS = 2  # running -> waiting, a step
-ENDED = 3  # running -> final, a step
-WOKEN = 4  # waiting -> ready
-IDLE = 5  # the scheduler waited until now: the next step begins here
-BATCH = 6  # running -> ready, for all rows of a stretch in turn
-RESUMED = 7  # waiting -> running, said explicitly (driven by hand, or a thread)
-SUSPENDED = 8  # running -> waiting, explicitly
-CLOSED = 9  # ready -> final
-CLOSED_WAITING = 10  # waiting -> final
-BORN_WAITING = 11  # -> waiting (for whoever drives it by hand)
-STOPPED = 12  # running -> final, explicitly
-MARKED = 13
-
-_KIND_BITS = 4
-_KIND_MASK = (1 << _KIND_BITS) - 1
-
-STATES = (State.READY, State.RUNNING, State.WAITING, State.DONE, State.FAILED,
-          State.CANCELLED, State.LEFT_OVER)  # fmt: skip
-STATE_CODES = {state: code for code, state in enumerate(STATES)}
-_READY, _RUNNING, _WAITING = 0, 1, 2
-
-
-class Reason(NamedTuple):
-    """Why a coroutine waits, and at which line."""
-
-    verb: str
-    where: Where | None
-
-    def __str__(self) -> str:
-        return self.verb if self.where is None else f"{self.verb}, {self.where}"
-
-
-class Mark(NamedTuple):
-    """A note on the timeline."""
-
-    time: float
-    row: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Who was in which state from when to when; parallel columns, sorted by row, then by time.
-
-    `row`, `state` (index into `STATES`) and `reason` (index into `Trace.reasons`) are integers of
-    shape (n,), `begin` and `end` seconds of shape (n,). Final states are no intervals.
-    """
-
-    row: Ints
-    state: Ints
-    begin: Floats
-    end: Floats
-    reason: Ints
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-
-class _Stretch:
-    """A batch of steps that took place one after another, maybe more than once."""
-
-    __slots__ = ("count", "index", "longest", "rows", "seconds", "tasks")
-
-    def __init__(self, index: int, tasks: Sequence[Any]) -> None:
-        self.index = index
-        self.tasks = tasks
-        self.rows = array("i", [task.row for task in tasks])
-        self.count = 0
-        self.seconds = 0.0
-        self.longest = 0.0
 
 
 class Trace:
@@ -160,7 +120,7 @@ class Trace:
         # ``write((row, code, time))`` writes an event down: `code` from a kind or `code()`, `time` by
         # the engine's clock. It is the list's own method, because nothing else would be fast enough.
         self.write = self._log.extend
-        self._known: dict[int, _Stretch] = {}
+        self._known: dict[int, Stretch] = {}
         self._stretches: list[array[int]] = []
         self._folded = 0
         self._batched = 0
@@ -193,7 +153,7 @@ class Trace:
         if known is None or known.tasks != tasks:
             if known is not None:
                 self._totals.add_stretch(known)
-            known = self._known[first] = _Stretch(len(self._stretches), tasks[:])
+            known = self._known[first] = Stretch(len(self._stretches), tasks[:])
             self._stretches.append(known.rows)
         seconds = time - begun
         known.count += 1
@@ -226,8 +186,8 @@ class Trace:
         return number
 
     def code(self, kind: int, verb: str, where: Where | None) -> int:
-        """Give the code of an event with a reason, for `stepped` and `note`."""
-        return kind | self.reason(verb, where) << _KIND_BITS
+        """Give the code of an event with a reason."""
+        return kind | self.reason(verb, where) << KIND_BITS
 
     def marked(self, row: int, text: str, time: float) -> None:
         """Somebody wrote `text` on the timeline."""
@@ -284,13 +244,13 @@ class Trace:
 
         Where an event is not a step its beginning is its own time.
         """
-        kinds = codes & _KIND_MASK
+        kinds = codes & KIND_MASK
         batches = kinds == BATCH
         lengths = np.ones(len(rows), np.int64)
         if batches.any():
             which = rows[batches]
             lengths[batches] = [len(self._stretches[index]) for index in which]
-        begins = _step_begins(kinds, times, boundary)
+        begins = step_begins(kinds, times, boundary)
         if not batches.any():
             return rows, codes, times, begins
         total = int(lengths.sum())
@@ -413,7 +373,7 @@ class Trace:
         if self._grid is not None:
             raise ValueError("this run was longer than its detail; use occupancy()")
         until = self.duration if until is None else until
-        parts = [_entries(*chunk) for chunk in self._all()]
+        parts = [entries(*chunk) for chunk in self._all()]
         if not parts:
             none = np.empty(0, np.int64)
             return Intervals(none, none, np.empty(0), np.empty(0), none)
@@ -423,7 +383,7 @@ class Trace:
         end = np.append(begin[1:], until)
         last = np.append(row[1:] != row[:-1], True)
         end[last] = until
-        keep = state <= _WAITING
+        keep = state <= WAITING
         return Intervals(row[keep], state[keep], begin[keep], end[keep], reason[keep])
 
     def occupancy(self, groups: int, bins: int, until: float | None = None) -> Floats:
@@ -458,8 +418,8 @@ class Trace:
         if self._grid is not None:
             return edges, self._grid.progress(edges)
         counts = np.zeros(bins + 1, np.int64)
-        for _, codes, times, begins in self._all():
-            resumed = _is_resumption(codes & _KIND_MASK)
+        for _, codes, _, begins in self._all():
+            resumed = is_resumption(codes & KIND_MASK)
             # A step counts from its beginning, at which the coroutine is resumed.
             at = np.searchsorted(edges, begins[resumed], side="left")
             counts += np.bincount(np.minimum(at, bins), minlength=bins + 1)
@@ -473,312 +433,14 @@ class Trace:
         lines = []
         for rows, codes, times, _ in self._all():
             for row, code, time in zip(rows.tolist(), codes.tolist(), times.tolist(), strict=True):
-                kind, reason = code & _KIND_MASK, self.reasons[code >> _KIND_BITS]
+                kind, reason = code & KIND_MASK, self.reasons[code >> KIND_BITS]
                 if kind == IDLE:
                     lines.append(f"{time:.9f} idle until now")
                     continue
-                end = self.final(row) if kind in _ENDS else None
+                end = self.final(row) if kind in ENDS else None
                 lines.append(
-                    f"{time:.9f} {self.name(row)} {_SAID[kind]}"
+                    f"{time:.9f} {self.name(row)} {SAID[kind]}"
                     + (f" {end}" if end else "")
                     + (f" ({reason})" if reason.verb else "")
                 )
         return "\n".join(lines) + "\n" if lines else ""
-
-
-_SAID = {
-    BORN: "is ready for the first time",
-    YIELDED: "yields",
-    WAITS: "waits",
-    ENDED: "ends:",
-    WOKEN: "is ready",
-    RESUMED: "is resumed",
-    SUSPENDED: "gives control back",
-    CLOSED: "is closed:",
-    CLOSED_WAITING: "is closed:",
-    BORN_WAITING: "exists, for somebody to drive",
-    STOPPED: "ends:",
-    MARKED: "mark",
-}
-_ENDS = (ENDED, CLOSED, CLOSED_WAITING, STOPPED)
-_BOUNDARIES = (YIELDED, WAITS, ENDED, IDLE, BATCH)
-_STEPS = np.array([YIELDED, WAITS, ENDED])
-_STATE_AFTER = np.full(1 << _KIND_BITS, -1)
-_STATE_AFTER[[BORN, YIELDED, WOKEN]] = _READY
-_STATE_AFTER[[WAITS, SUSPENDED, BORN_WAITING]] = _WAITING
-_STATE_AFTER[[RESUMED]] = _RUNNING
-_STATE_AFTER[[ENDED, CLOSED, CLOSED_WAITING, STOPPED]] = 3
-
-
-def _step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
-    """Give where each step began: at the latest boundary before it. Other events: their own time."""
-    is_boundary = np.isin(kinds, _BOUNDARIES)
-    begins = times.copy()
-    at = np.flatnonzero(is_boundary)
-    if len(at):
-        begins[at] = np.concatenate(([boundary], times[at[:-1]]))
-    idle = kinds == IDLE
-    begins[idle] = times[idle]
-    return begins
-
-
-def _is_resumption(kinds: Ints) -> NDArray[np.bool_]:
-    return np.isin(kinds, (YIELDED, WAITS, ENDED, RESUMED))
-
-
-def _entries(
-    rows: Ints, codes: Ints, times: Floats, begins: Floats
-) -> tuple[Ints, Ints, Floats, Ints]:
-    """Give every entering of a state: row, state, time, reason, in the order in which it happened."""
-    kinds = codes & _KIND_MASK
-    steps = np.isin(kinds, _STEPS)
-    after = _STATE_AFTER[kinds]
-    known = after >= 0
-    count = steps.astype(np.int64) + known
-    slot = np.cumsum(count) - count
-    total = int(count.sum())
-    row, state = np.empty(total, np.int64), np.empty(total, np.int64)
-    begin, reason = np.empty(total), np.zeros(total, np.int64)
-    row[slot[steps]], state[slot[steps]], begin[slot[steps]] = rows[steps], _RUNNING, begins[steps]
-    second = (slot + steps)[known]
-    row[second], state[second], begin[second] = rows[known], after[known], times[known]
-    reason[second] = codes[known] >> _KIND_BITS
-    return row, state, begin, reason
-
-
-class Totals:
-    """Exact sums per row, made by adding the moments of leaving a state and subtracting those of entering it."""
-
-    def __init__(self) -> None:
-        self.boundary = 0.0
-        self._columns = {
-            "running": np.zeros(0),
-            "waiting": np.zeros(0),
-            "longest": np.zeros(0),
-            "born": np.zeros(0),
-            "ended": np.zeros(0),
-            "resumptions": np.zeros(0, np.int64),
-            "open_running": np.zeros(0, np.int64),
-            "open_waiting": np.zeros(0, np.int64),
-        }
-
-    def _grown(self, rows: int) -> dict[str, NDArray[Any]]:
-        if len(self._columns["running"]) < rows:
-            # Doubled, so that a growing number of rows is copied a constant number of times.
-            size = max(rows, 2 * len(self._columns["running"]))
-            for name, column in self._columns.items():
-                larger = np.zeros(size, column.dtype)
-                larger[: len(column)] = column
-                if name == "ended":
-                    larger[len(column) :] = np.nan
-                self._columns[name] = larger
-        return self._columns
-
-    def add_stretch(self, stretch: _Stretch) -> None:
-        """Add what a batch of steps took, all the times that it took place."""
-        if not stretch.count:
-            return
-        rows = np.frombuffer(stretch.rows, np.int32)
-        columns = self._grown(int(rows.max()) + 1)
-        # A row may be in the batch more than once: plain indexing would count it once.
-        np.add.at(columns["resumptions"], rows, stretch.count)
-        np.add.at(columns["running"], rows, stretch.seconds / len(rows))
-        np.maximum.at(columns["longest"], rows, stretch.longest / len(rows))
-        stretch.count, stretch.seconds, stretch.longest = 0, 0.0, 0.0
-
-    def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> None:
-        """Add events, batches left out: those come through `add_stretch`."""
-        columns = self._grown(row_count)
-        kinds = codes & _KIND_MASK
-        begins = _step_begins(kinds, times, self.boundary)
-        at = np.flatnonzero(np.isin(kinds, _BOUNDARIES))
-        if len(at):
-            self.boundary = float(times[at[-1]])
-
-        def of(*wanted: int) -> NDArray[np.bool_]:
-            return np.isin(kinds, wanted)
-
-        steps = of(YIELDED, WAITS, ENDED)
-        seconds = times[steps] - begins[steps]
-        np.add.at(columns["running"], rows[steps], seconds)
-        np.maximum.at(columns["longest"], rows[steps], seconds)
-        resumed = of(YIELDED, WAITS, ENDED, RESUMED)
-        np.add.at(columns["resumptions"], rows[resumed], 1)
-        born = of(BORN, BORN_WAITING)
-        columns["born"][rows[born]] = times[born]
-        ended = of(*_ENDS)
-        columns["ended"][rows[ended]] = times[ended]
-        for name, entering, leaving in (
-            ("running", of(RESUMED), of(SUSPENDED, STOPPED)),
-            ("waiting", of(WAITS, SUSPENDED, BORN_WAITING), of(WOKEN, RESUMED, CLOSED_WAITING)),
-        ):
-            for mask, sign in ((entering, -1), (leaving, 1)):
-                np.add.at(columns[name], rows[mask], sign * times[mask])
-                np.add.at(columns[f"open_{name}"], rows[mask], -sign)
-
-    def columns(self, rows: int, until: float) -> dict[str, NDArray[Any]]:
-        """Give the totals, with what has not ended counted `until`."""
-        grown = self._grown(rows)
-        out = {name: column[:rows].copy() for name, column in grown.items()}
-        for name in ("running", "waiting"):
-            out[name] += out.pop(f"open_{name}") * until
-            # Sums of differences of large numbers: a tiny negative is a zero.
-            np.maximum(out[name], 0.0, out=out[name])
-        out["ended"] = np.where(np.isnan(out["ended"]), until, out["ended"])
-        out["ready"] = np.maximum(out["ended"] - out["born"] - out["running"] - out["waiting"], 0.0)
-        return out
-
-
-class Grid:
-    """How many coroutines were in which state, for groups of rows and bins of time: a fixed amount of memory.
-
-    A coroutine that enters a state adds one in the bin of that moment, one that leaves it takes one
-    away; the running sum along the bins is the number of those in it. Within the bin of the moment
-    itself the share that is left of the bin counts. Steps are short: their seconds are added up.
-
-    Parameters
-    ----------
-    rows, bins:
-        The size of the grid.
-    fixed:
-        (number of rows, seconds) that it spans, if that is known; else it widens as needed.
-    """
-
-    def __init__(
-        self, rows: int = 256, bins: int = 2048, fixed: tuple[int, float] | None = None
-    ) -> None:
-        self.rows, self.bins = rows, bins
-        self.per_group = 1
-        self.width = 1e-4
-        if fixed is not None:
-            self.per_group = -(-fixed[0] // rows)
-            self.width = fixed[1] / bins or 1e-9
-        # Channels: alive and waiting as (change, correction within the bin), seconds of running.
-        self._changes = np.zeros((2, rows, bins + 1))
-        self._partial = np.zeros((2, rows, bins + 1))
-        self._running = np.zeros((rows, bins))
-        self._resumptions = np.zeros(bins, np.int64)
-
-    def pour(self, rows: Ints, codes: Ints, times: Floats, begins: Floats) -> None:
-        """Add single events, in any order."""
-        if not len(rows):
-            return
-        self._widen(int(rows.max()) + 1, float(times.max()))
-        kinds = codes & _KIND_MASK
-        groups = rows // self.per_group
-        at = np.clip(times / self.width, 0, self.bins * (1 - 1e-12))
-        bins = np.minimum(at.astype(np.int64), self.bins - 1)
-        left = 1.0 - (at - bins)
-
-        def change(channel: int, wanted: tuple[int, ...], sign: int) -> None:
-            mask = np.isin(kinds, wanted)
-            where = (groups[mask], bins[mask])
-            np.add.at(self._changes[channel], (where[0], where[1] + 1), sign)
-            np.add.at(self._partial[channel], where, sign * left[mask])
-
-        change(0, (BORN, BORN_WAITING), 1)
-        change(0, _ENDS, -1)
-        change(1, (WAITS, SUSPENDED, BORN_WAITING), 1)
-        change(1, (WOKEN, RESUMED, CLOSED_WAITING), -1)
-        steps = np.isin(kinds, _STEPS)
-        self._add_running(groups[steps], begins[steps], times[steps], 1.0)
-        # Explicit running: what is in neither state; as seconds up to the end of the grid.
-        for wanted, sign in (((RESUMED,), 1.0), ((SUSPENDED, STOPPED), -1.0)):
-            mask = np.isin(kinds, wanted)
-            if mask.any():
-                if not hasattr(self, "_explicit"):
-                    self._explicit = np.zeros((2, self.rows, self.bins + 1))
-                np.add.at(self._explicit[0], (groups[mask], bins[mask] + 1), sign)
-                np.add.at(self._explicit[1], (groups[mask], bins[mask]), sign * left[mask])
-        resumed = _is_resumption(kinds)
-        first = np.clip(begins[resumed] / self.width, 0, self.bins - 1).astype(np.int64)
-        self._resumptions += np.bincount(first, minlength=self.bins)
-
-    def _add_running(self, groups: Ints, begins: Floats, ends: Floats, sign: float) -> None:
-        first = np.clip(begins / self.width, 0, self.bins - 1).astype(np.int64)
-        last = np.clip(ends / self.width, 0, self.bins - 1).astype(np.int64)
-        short = first == last
-        np.add.at(self._running, (groups[short], first[short]), sign * (ends - begins)[short])
-        # A step across the edge of a bin is rare: one by one.
-        for group, begin, end, low, high in zip(
-            groups[~short], begins[~short], ends[~short], first[~short], last[~short], strict=True
-        ):
-            edges = np.clip(np.arange(low, high + 2) * self.width, begin, end)
-            edges[-1] = end
-            self._running[group, low : high + 1] += np.diff(edges)
-
-    def _widen(self, rows: int, time: float) -> None:
-        while rows > self.rows * self.per_group:
-            self.per_group *= 2
-            self._changes = _pairs(self._changes, 1)
-            self._partial = _pairs(self._partial, 1)
-            self._running = _pairs(self._running, 0)
-            if hasattr(self, "_explicit"):
-                self._explicit = _pairs(self._explicit, 1)
-        while time > self.bins * self.width * (1 + 1e-9):
-            self.width *= 2
-            self._running = _pairs(self._running, 1)
-            self._resumptions = _pairs(self._resumptions, 0)
-            self._changes, self._partial = _coarser(self._changes, self._partial)
-            if hasattr(self, "_explicit"):
-                self._explicit = np.stack(_coarser(self._explicit[:1], self._explicit[1:]))[:, 0]
-
-    def read(self, row_count: int, groups: int, bins: int, until: float) -> Floats:
-        """Give the mean number of coroutines ready, running and waiting: shape (groups, bins, 3)."""
-        level = np.cumsum(self._changes, axis=2)[:, :, :-1] + self._partial[:, :, :-1]
-        alive, waiting = level
-        running = self._running / self.width
-        if hasattr(self, "_explicit"):
-            running = running + np.cumsum(self._explicit[0], axis=1)[:, :-1] + self._explicit[1][:, :-1]
-        used_rows = max(1, -(-row_count // self.per_group))
-        used_bins = max(1, min(self.bins, int(np.ceil(until / self.width - 1e-9))))
-        alive, waiting, running = (
-            channel[:used_rows, :used_bins] for channel in (alive, waiting, running)
-        )
-        # What was there at the end stays there only until the end.
-        out = np.stack([np.maximum(alive - running - waiting, 0.0), running, waiting], axis=2)
-        return np.maximum(_at_most(_at_most(out, groups, 0, np.sum), bins, 1, np.mean), 0.0)
-
-    def progress(self, edges: Floats) -> Ints:
-        """Give the number of resumptions before each of `edges`, in seconds."""
-        known = np.concatenate(([0], np.cumsum(self._resumptions)))
-        at = np.arange(self.bins + 1) * self.width
-        return np.interp(edges, at, known).astype(np.int64)
-
-
-def _pairs(values: NDArray[Any], axis: int) -> NDArray[Any]:
-    """Add neighbours along `axis` in pairs; the array keeps its size, its second half empty."""
-    moved = np.moveaxis(values, axis, 0)
-    half = moved.shape[0] // 2
-    out = np.zeros_like(moved)
-    out[:half] = moved[0 : 2 * half : 2] + moved[1 : 2 * half : 2]
-    return np.moveaxis(out, 0, axis).copy()
-
-
-def _coarser(changes: Floats, partial: Floats) -> tuple[Floats, Floats]:
-    """Make bins twice as wide: shape (channels, rows, bins + 1) both."""
-    bins = changes.shape[2] - 1
-    level = np.cumsum(changes, axis=2)[:, :, :-1] + partial[:, :, :-1]
-    mean = (level[:, :, 0::2] + level[:, :, 1::2]) / 2
-    after = np.cumsum(changes, axis=2)[:, :, 2::2]
-    half = bins // 2
-    new_changes, new_partial = np.zeros_like(changes), np.zeros_like(partial)
-    start = np.concatenate([np.zeros_like(after[:, :, :1]), after[:, :, :-1]], axis=2)
-    new_changes[:, :, 1 : half + 1] = after - start
-    new_partial[:, :, :half] = mean - start
-    return new_changes, new_partial
-
-
-def _at_most(values: Floats, count: int, axis: int, how: Any) -> Floats:
-    """Bring `axis` down to at most `count` entries, by `how` over neighbours."""
-    size = values.shape[axis]
-    if size <= count:
-        return values
-    starts = (np.arange(count) * size) // count
-    summed = np.add.reduceat(values, starts, axis=axis)
-    if how is np.mean:
-        lengths = np.diff(np.append(starts, size))
-        shape = [1] * values.ndim
-        shape[axis] = count
-        summed = summed / lengths.reshape(shape)
-    return summed

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from .errors import ChannelClosed
-from .request import PENDING, Request, Waiter
+from .request import PENDING, Request, Waiter, sweep
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Channel(Generic[T]):
         ChannelClosed
             From the ``yield``, when the channel is closed and no item is left.
         """
-        request = _new(Get)
+        request: Get[T] = _new(Get)
         request.channel = self
         request.waiter = None
         return request
@@ -68,7 +68,7 @@ class Channel(Generic[T]):
         ChannelClosed
             From the ``yield``, when the channel is closed.
         """
-        request = _new(Put)
+        request: Put[T] = _new(Put)
         request.channel = self
         request.item = item
         request.waiter = None
@@ -170,8 +170,8 @@ class Get(Request, Generic[T]):
         return PENDING
 
     def withdraw(self) -> None:
-        # Left in the queue and passed over later: to search a long queue for it would cost more.
         self.waiter = _WITHDRAWN
+        sweep(self.channel._getters, _is_waiting)
 
     def block(self, timeout: float | None) -> T:
         return self.channel._on_threads().take(timeout)  # type: ignore[no-any-return]
@@ -211,6 +211,7 @@ class Put(Request, Generic[T]):
 
     def withdraw(self) -> None:
         self.waiter = _WITHDRAWN
+        sweep(self.channel._putters, _is_waiting)
 
     def block(self, timeout: float | None) -> None:
         self.channel._on_threads().give(self.item, timeout)
@@ -222,7 +223,11 @@ class Put(Request, Generic[T]):
         return f"room in {self.channel}"
 
 
-_new: Callable[..., Any] = object.__new__
+_new: Any = object.__new__
+
+
+def _is_waiting(request: Any) -> bool:
+    return request.waiter is not _WITHDRAWN
 
 
 def _next(requests: deque[Any]) -> Any:
@@ -235,7 +240,7 @@ def _next(requests: deque[Any]) -> Any:
 
 
 class _ClosableQueue(queue.Queue[Any]):
-    """`queue.Queue` that can be closed (`queue.Queue.shutdown` came with 3.13), and a rendezvous for capacity 0."""
+    """`queue.Queue` that can be closed (its `shutdown` came with 3.13); a rendezvous for capacity 0."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(maxsize=max(capacity, 1))

@@ -14,6 +14,7 @@ Nothing in this package knows an engine by name. The one that runs here is found
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
@@ -23,6 +24,9 @@ class Waiter(Protocol):
 
     @property
     def engine(self) -> Services: ...
+
+    @property
+    def name(self) -> str: ...
 
     def wake(self, value: Any = None) -> None:
         """The request is done; `value` is what ``yield request`` evaluates to."""
@@ -100,6 +104,17 @@ def engine() -> Engine:
             "or in a coroutine given to coro_magic.run()"
         )
     return found
+
+
+def sweep(queue: deque[Any], waits: Callable[[Any], bool]) -> None:
+    """Take those who do not wait any more off both ends of a queue.
+
+    Those in the middle are passed over later: to search for them would cost more.
+    """
+    while queue and not waits(queue[0]):
+        queue.popleft()
+    while queue and not waits(queue[-1]):
+        queue.pop()
 
 
 class Request:

@@ -30,13 +30,17 @@ class Arm:
 
     __slots__ = ("index", "whole")
 
-    def __init__(self, whole: Gather | Select, index: int) -> None:
+    def __init__(self, whole: _Several, index: int) -> None:
         self.whole = whole
         self.index = index
 
     @property
     def engine(self) -> Services:
         return self.whole.waiter.engine  # type: ignore[union-attr]
+
+    @property
+    def name(self) -> str:
+        return self.whole.waiter.name  # type: ignore[union-attr]
 
     def wake(self, value: Any = None) -> None:
         self.whole.arm_done(self.index, value)
@@ -48,16 +52,19 @@ class Arm:
 class _Several(Request):
     """What `Gather` and `Select` share: requests begun together, the rest withdrawn at the end."""
 
-    __slots__ = ("ended", "pending", "requests")
+    __slots__ = ("beginning", "ended", "error", "pending", "requests")
 
     def __init__(self, wanted: tuple[Any, ...], what: str) -> None:
         self.waiter = None
         self.requests = [as_request(each, what) for each in wanted]
         self.pending: dict[int, Request] = {}
         self.ended = False
+        self.beginning = False
+        self.error: BaseException | None = None
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
+        self.beginning = True
         for index, request in enumerate(self.requests):
             try:
                 value = request.begin(Arm(self, index))
@@ -66,9 +73,15 @@ class _Several(Request):
                 raise
             if value is PENDING:
                 self.pending[index] = request
-            elif self.settles(index, value):
+            elif not self.ended and self.settles(index, value):
+                self.ended = True
+            # One arm may settle another: who puts and gets on the same channel, say.
+            if self.ended:
                 self.withdraw()
                 break
+        self.beginning = False
+        if self.error is not None:
+            raise self.error
         return self.outcome() if self.ended else PENDING
 
     def settles(self, index: int, value: Any) -> bool:
@@ -83,13 +96,17 @@ class _Several(Request):
         self.pending.pop(index, None)
         if not self.ended and self.settles(index, value):
             self.withdraw()
-            self.waiter.wake(self.outcome())  # type: ignore[union-attr]
+            if not self.beginning:
+                self.waiter.wake(self.outcome())  # type: ignore[union-attr]
 
     def arm_failed(self, index: int, error: BaseException) -> None:
         self.pending.pop(index, None)
         if not self.ended:
             self.withdraw()
-            self.waiter.fail(error)  # type: ignore[union-attr]
+            if self.beginning:
+                self.error = error
+            else:
+                self.waiter.fail(error)  # type: ignore[union-attr]
 
     def withdraw(self) -> None:
         self.ended = True

@@ -9,10 +9,14 @@ import threading
 from collections import deque
 from typing import Any
 
-from .request import PENDING, Request, Waiter
+from .request import PENDING, Request, Waiter, sweep
 
 # As in `channel`: the counterpart for threads is made when the first thread asks for it.
 _creation = threading.Lock()
+
+
+def _is_waiting(request: EventWait | Acquire) -> bool:
+    return request.waiting
 
 
 class Event:
@@ -81,6 +85,7 @@ class EventWait(Request):
 
     def withdraw(self) -> None:
         self.waiting = False
+        sweep(self.event._waiting, _is_waiting)
 
     def block(self, timeout: float | None) -> None:
         if not self.event._on_threads().wait(timeout):
@@ -104,13 +109,12 @@ class Semaphore:
         How many there are at first, an int ≥ 0.
     """
 
-    _noun = "permit of a semaphore"
-
     def __init__(self, permits: int = 1) -> None:
         if permits < 0:
             raise ValueError(f"a semaphore has 0 or more permits, and not {permits}")
         self._permits = permits
         self._waiting: deque[Acquire] = deque()
+        self._holder: Waiter | None = None  # who took a permit last, for reports on locks
         self._threads: threading.Semaphore | None = None
 
     def acquire(self) -> Acquire:
@@ -125,12 +129,14 @@ class Semaphore:
         while self._waiting:
             request = self._waiting.popleft()
             if request.waiting:
-                self._granted(request)
+                self._holder = request.waiter
+                request.waiter.wake(self)  # type: ignore[union-attr]
                 return
+        self._holder = None
         self._permits += 1
 
-    def _granted(self, request: Acquire) -> None:
-        request.waiter.wake(self)  # type: ignore[union-attr]
+    def _described(self) -> str:
+        return "a permit of a semaphore"
 
     def _on_threads(self) -> threading.Semaphore:
         if self._threads is None:
@@ -160,14 +166,12 @@ class Semaphore:
 class Lock(Semaphore):
     """A lock: ``with (yield lock.acquire()):``, for what spans a ``yield``. Not re-entrant."""
 
-    _noun = "lock"
-
     def __init__(self) -> None:
         super().__init__(1)
 
     def locked(self) -> bool:
         """Say whether somebody holds it."""
-        return self._permits == 0 if self._threads is None else self._threads._value == 0  # type: ignore[attr-defined]
+        return self._permits == 0 if self._threads is None else self._threads._value == 0
 
     def release(self) -> None:
         """Give the lock to the one who has waited longest.
@@ -180,6 +184,9 @@ class Lock(Semaphore):
         if not self.locked():
             raise RuntimeError("release of a Lock that nobody holds")
         super().release()
+
+    def _described(self) -> str:
+        return "a lock" if self._holder is None else f"a lock that {self._holder.name} took"
 
     def __repr__(self) -> str:
         return f"<Lock, {'held' if self.locked() else 'free'}>"
@@ -200,12 +207,14 @@ class Acquire(Request):
         self.claim(waiter)
         if self.semaphore._permits:
             self.semaphore._permits -= 1
+            self.semaphore._holder = waiter
             return self.semaphore
         self.semaphore._waiting.append(self)
         return PENDING
 
     def withdraw(self) -> None:
         self.waiting = False
+        sweep(self.semaphore._waiting, _is_waiting)
 
     def block(self, timeout: float | None) -> Semaphore:
         if not self.semaphore._on_threads().acquire(timeout=timeout):
@@ -216,4 +225,4 @@ class Acquire(Request):
         return self.semaphore._on_threads().acquire(blocking=False), self.semaphore
 
     def describe(self) -> str:
-        return f"a {self.semaphore._noun}"
+        return self.semaphore._described()

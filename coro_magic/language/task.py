@@ -12,13 +12,13 @@ import inspect
 import types
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from .request import PENDING, Request, Waiter, engine
 from .timing import timeout as limit
 
 
-class State(str, enum.Enum):
+class State(enum.StrEnum):
     """What a coroutine is doing, or how it ended."""
 
     READY = "ready"
@@ -28,9 +28,6 @@ class State(str, enum.Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     LEFT_OVER = "left over"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def final(self) -> bool:
@@ -218,7 +215,7 @@ class Task:
             if seconds is None:
                 here.wait(Join(self))
             else:
-                with limit(seconds):
+                with limit(max(0.0, seconds)):
                     here.wait(Join(self))
         except BaseException:
             # Its own error is told by who asked; one that is ours (time is over) goes on.
@@ -257,7 +254,12 @@ class Task:
             waiter.wake(value)
 
     def end(self, state: State, value: Any = None, error: BaseException | None = None) -> None:
-        """Note how it ended and tell everyone who waits. For engines."""
+        """Note how it ended and tell everyone who waits. For engines.
+
+        Raises
+        ------
+        What done callbacks raised, when all of them were called.
+        """
         self._final = state
         self._value = value
         self._error = error
@@ -265,8 +267,14 @@ class Task:
         for waiter in joiners or ():
             self._tell(waiter)
         callbacks, self._callbacks = self._callbacks, None
+        errors = []
         for callback in callbacks or ():
-            callback(self)
+            try:
+                callback(self)
+            except Exception as raised:
+                errors.append(raised)
+        if errors:
+            raise errors[0] if len(errors) == 1 else ExceptionGroup("done callbacks raised", errors)
 
     def __repr__(self) -> str:
         return f"<Task {self.name}: {self.state}>"
@@ -287,7 +295,7 @@ class Join(Request):
         task = self.task
         if task._final is not None:
             return task._outcome()
-        if waiter is task:
+        if waiter is cast(Any, task):
             raise RuntimeError(f"{task.name} waits for its own end, and would for ever")
         if task._joiners is None:
             task._joiners = []
@@ -310,8 +318,18 @@ class Join(Request):
         return f"the end of {self.task.name}"
 
 
+def inner_coroutine(value: Any) -> Any:
+    """Give the coroutine that `value` stands in for, or `value` itself.
+
+    An engine may wrap coroutines for those who drive them by hand; a wrapper has it as
+    ``__coroutine__``.
+    """
+    return getattr(type(value), "__coroutine__", None) and value.__coroutine__ or value
+
+
 def is_coroutine(value: Any) -> bool:
-    """Say whether `value` is something that an engine can drive: not a generator expression, which is data."""
+    """Say whether `value` is something that an engine can drive. A generator expression is data."""
+    value = inner_coroutine(value)
     if isinstance(value, types.GeneratorType):
         return value.gi_code.co_name != "<genexpr>"
     return isinstance(value, types.CoroutineType)
@@ -334,6 +352,7 @@ def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
         if target.gi_frame is None or target.gi_suspended or target.gi_running:
             check_unstarted(target)
         return target
+    target = inner_coroutine(target)
     if isinstance(target, types.GeneratorType | types.CoroutineType):
         if args or kwargs:
             raise TypeError("spawn() got arguments for a coroutine that has its own already")
@@ -362,6 +381,7 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 def is_unstarted(coroutine: Any) -> bool:
     """Say whether a generator or native coroutine has not begun."""
+    coroutine = inner_coroutine(coroutine)
     if isinstance(coroutine, types.GeneratorType):
         return inspect.getgeneratorstate(coroutine) == inspect.GEN_CREATED
     return inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
@@ -369,10 +389,8 @@ def is_unstarted(coroutine: Any) -> bool:
 
 def check_unstarted(coroutine: Any) -> None:
     """Raise ValueError if a coroutine cannot be handed over, because it has begun or ended."""
-    if isinstance(coroutine, types.GeneratorType):
-        state = inspect.getgeneratorstate(coroutine)
-    else:
-        state = inspect.getcoroutinestate(coroutine)
+    is_generator = isinstance(coroutine, types.GeneratorType)
+    state: str = (inspect.getgeneratorstate if is_generator else inspect.getcoroutinestate)(coroutine)
     if not state.endswith("_CREATED"):
         what = {"RUNNING": "is running", "SUSPENDED": "was started already", "CLOSED": "has ended"}
         raise ValueError(

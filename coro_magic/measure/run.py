@@ -77,6 +77,8 @@ class Run:
     started, wanted:
         For a baseline: how many threads could be started, of how many. Else both are the number of
         coroutines, the body not counted.
+    refused:
+        Whether the system refused to start one more thread.
     differences:
         Where the results of both sides differ.
     options:
@@ -97,6 +99,7 @@ class Run:
     complete: bool = True
     started: int = 0
     wanted: int = 0
+    refused: bool = False
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Patch
 
-from ..language import State
 from ..measure.run import Run
 from . import palette, rows, throughput
-from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis
-from .side import NOT_BEGUN, OTHER, Side, Waits, read, waits_of
+from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis, time_unit
+from .side import NOT_BEGUN, OTHER, Side, read, waits_of
 from .text import duration
 from .words import headline
 
@@ -109,15 +109,25 @@ class _Layout:
     def _zoomed(self, side: Side) -> bool:
         return not side.empty and 0 < side.seconds < _ZOOM_BELOW * self.axis
 
+    def _flags_height(self, side: Side) -> float:
+        if self._zoomed(side):
+            return rows.flags_height(side, side.seconds, self.width - self._zoom_left())
+        return rows.flags_height(side, self.axis, self.width)
+
+    def _zoom_left(self) -> float:
+        """Give where the magnified part begins, in inches from where the time axis does."""
+        return self.width * (_ZOOM_BELOW + 0.06)
+
     def drawn(self) -> Figure:
         """Draw it all."""
         title = _title_lines(headline(self.run))
         legend_lines = -(-len(self._legend()) // self._columns())
         high = 0.18 + 0.22 * len(title) + 0.14 + 0.22 * legend_lines
         for side, height in zip(self.sides, self.heights, strict=True):
-            high += _CAPTION + rows.flags_height(side) + height + _GAP
+            high += _CAPTION + self._flags_height(side) + height + _GAP
             high += _ZOOM_AXIS if self._zoomed(side) else 0.0
-        high += (_CAPTION + _THROUGHPUT if self.with_throughput else 0.0) + _AXIS
+        high += _CAPTION + _THROUGHPUT if self.with_throughput else 0.0
+        high += _AXIS if self._legend() else 0.0
         sheet = Sheet(high)
         top = _title(sheet, headline(self.run)) + 0.02
         self._draw_legend(sheet, top)
@@ -133,7 +143,10 @@ class _Layout:
 
     def _draw_side(self, sheet: Sheet, side: Side, top: float, height: float, last: bool) -> float:
         sheet.say_at(self.left, top, rows.caption(side), fontsize=8.5, fontweight="bold")
-        top += _CAPTION + rows.flags_height(side)
+        if self._zoomed(side):
+            text = f"the same {duration(side.seconds)}, magnified, in {time_unit(side.seconds)[1]}"
+            sheet.say_at(WIDTH - _RIGHT, top, text, ha="right", fontsize=8, color=palette.FAINT_INK)
+        top += _CAPTION + self._flags_height(side)
         axes = sheet.axes_at(self.left, top, self.width, height)
         rows.draw(axes, side, self.waits, self.axis)
         if last and not side.empty:
@@ -141,7 +154,7 @@ class _Layout:
             axes.tick_params(axis="x", length=3, labelbottom=True)
         if self._zoomed(side):
             # To the right of what it magnifies, where the time axis has nothing to show.
-            begin = self.width * (_ZOOM_BELOW + 0.06)
+            begin = self._zoom_left()
             zoom = sheet.axes_at(self.left + begin, top, self.width - begin, height)
             zoom.set_zorder(3)
             rows.draw(zoom, side, self.waits, side.seconds, names=False)
@@ -158,19 +171,16 @@ class _Layout:
                         axesA=axes, axesB=zoom, color=palette.FAINT_INK, linewidth=0.7, linestyle=":",
                     )
                 )  # fmt: skip
-            say(zoom, 1.0, 1.0 + 0.1 / height, f"the same {duration(side.seconds)}, magnified",
-                at=zoom.transAxes, ha="right", color=palette.FAINT_INK)  # fmt: skip
             rows.draw_marks(zoom, side, side.seconds)
         else:
             rows.draw_marks(axes, side, self.axis)
-        if side.run is self.run.baseline and not self.run.baseline.complete and not side.empty:
+        if side.run is not None and side.run is self.run.baseline and not side.run.complete:
             self._draw_cut(axes, side)
         return top + height + _GAP + (_ZOOM_AXIS if self._zoomed(side) else 0.0)
 
-    def _draw_cut(self, axes: object, side: Side) -> None:
-        from matplotlib.axes import Axes
-
-        assert isinstance(axes, Axes)
+    def _draw_cut(self, axes: Axes, side: Side) -> None:
+        if side.empty:
+            return
         axes.axvspan(side.seconds, self.axis, facecolor=palette.LANE, edgecolor=palette.FAILED,
                      hatch="////", linewidth=0, alpha=0.6, zorder=4)  # fmt: skip
         axes.axvline(side.seconds, color=palette.FAILED, linewidth=1.6, zorder=6)
@@ -182,14 +192,14 @@ class _Layout:
         drawn = [side for side in self.sides if not side.empty]
         if not drawn:
             return []
-        threads = any(side.trace.unit == "thread" for side in drawn)
-        handles: list[Patch | Line2D] = [
-            Patch(color=palette.RUNNING, label="running"),
-            Patch(color=palette.READY, label="ready, waiting for its turn"),
-        ]
+        threads = not all(side.takes_turns for side in drawn)
+        handles: list[Patch | Line2D] = []
+        if any(side.takes_turns for side in drawn):
+            handles.append(Patch(color=palette.RUNNING, label="running"))
+            handles.append(Patch(color=palette.READY, label="ready, waiting for its turn"))
         if threads:
-            label = "thread that runs or waits for the GIL (nobody can tell)"
-            handles.append(Patch(color=palette.ACTIVE, label=label))
+            # Nobody can tell which of the two.
+            handles.append(Patch(color=palette.ACTIVE, label="thread: running or waiting for the GIL"))
         for verb, colour in zip(self.waits.verbs, self.waits.colours(), strict=True):
             handles.append(Patch(color=colour, label=_wait_label(verb)))
         for state, marker, edge, face, word in rows.ENDS:
@@ -232,5 +242,3 @@ def _wait_label(verb: str) -> str:
     if verb in ("waiting", NOT_BEGUN, OTHER):
         return verb
     return f"waiting: {verb}"
-
-

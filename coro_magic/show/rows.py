@@ -1,18 +1,21 @@
 """The timeline of one side: a row for each coroutine or thread, time from left to right.
 
-Few rows are drawn as bars. Many rows, or very many bars, as an image of cells, each of which mixes the
-colours of the states its rows were in. There the cells in which somebody ran are always visible: their
-blue grows with the square root of the time in which somebody ran.
+Few rows are drawn as bars; where there are too many bars, each row's height is divided among the states.
+Many rows become an image of cells, each of which mixes the colours of the states its rows were in.
+There the cells in which somebody ran are always visible: their blue grows with the square root of the
+time in which somebody ran, and the more, the fewer they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..language import State
@@ -24,7 +27,11 @@ from .text import count, duration, number, one_line
 MOST_MARKERS = 400  # markers of one kind, on different pixels
 MOST_MARKS = 200  # dashes
 MOST_TEXTS = 12  # marks with their text
-_LEAST_RUNNING = 0.15  # how blue a cell is in which somebody ran for next to no time
+_LEAST_RUNNING = 0.04  # how blue a cell is in which somebody ran for next to no time
+_FLAG = 0.14  # inches: the height of a line of flags
+_FLAG_LINES = 3
+_CELL = 2  # pixels: the size of a cell
+_PARTS = 12  # of the height of a named row, to divide among states
 _ROW = 0.17  # inches for a named row
 _LETTERS = 0.115  # inches between two labels at least
 
@@ -49,6 +56,8 @@ def draw(axes: Axes, side: Side, waits: Waits, until: float, names: bool = True)
     axes.set_yticks([])
     if side.empty:
         axes.set_xticks([])
+        axes.spines[:].set_visible(False)
+        axes.set_facecolor(palette.LANE)
         say(axes, 0.5, 0.5, side.empty, at=axes.transAxes, ha="center", color=palette.FAINT_INK)
         return
     axes.set_ylim(side.rows - 0.5, -0.5)
@@ -63,8 +72,10 @@ def draw(axes: Axes, side: Side, waits: Waits, until: float, names: bool = True)
 
 def _inches(axes: Axes) -> tuple[float, float]:
     box = axes.get_position()
-    width, height = axes.figure.get_size_inches()
-    return box.width * width, box.height * height
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    width, height = figure.get_size_inches()
+    return float(box.width * width), float(box.height * height)
 
 
 def _bars(axes: Axes, side: Side, waits: Waits, until: float) -> None:
@@ -87,14 +98,14 @@ def _bars(axes: Axes, side: Side, waits: Waits, until: float) -> None:
             end = np.maximum(iv.end[chosen], begin + width)
             corners = _rectangles(begin, end, row - high / 2, row + high / 2)
             axes.add_collection(
-                PolyCollection(corners, facecolor=colour, edgecolor=colour, linewidth=0.2, zorder=2),
+                PolyCollection(list(corners), facecolor=colour, edgecolor=colour, linewidth=0.2, zorder=2),
                 autolim=False,
             )
 
 
 def running_colour(side: Side) -> str:
     """Give the colour for running: of a thread nobody can tell whether it runs or waits for the GIL."""
-    return palette.RUNNING if side.trace.unit == "coroutine" else palette.ACTIVE
+    return palette.RUNNING if side.takes_turns else palette.ACTIVE
 
 
 def _rectangles(left: Floats, right: Floats, low: Floats, high: Floats) -> Floats:
@@ -108,22 +119,53 @@ def _cells(axes: Axes, side: Side, waits: Waits) -> None:
     width, height = _inches(axes)
     # On a shared time axis a short side has few pixels: no more cells than those.
     pixels = width * axes.figure.dpi * side.seconds / axes.get_xlim()[1]
-    shares = side.shares(waits, max(int(height * axes.figure.dpi), 1), max(int(pixels), 8))
-    one_runs = side.trace.unit == "coroutine"
+    shares = side.shares(waits, max(int(height * axes.figure.dpi / _CELL), 1), max(int(pixels / _CELL), 8))
     colours = [palette.READY, running_colour(side), *waits.colours()]
-    image = cell_colours(shares, colours, side.rows / shares.shape[0] if one_runs else 1.0)
+    if side.named:
+        image = stacked_colours(shares, colours)
+    else:
+        image = mixed_colours(shares, colours, side.rows / shares.shape[0] if side.takes_turns else 1.0)
     axes.imshow(
         image, extent=(0.0, side.seconds, side.rows - 0.5, -0.5), aspect="auto",
         interpolation="nearest", zorder=1,
     )  # fmt: skip
-    # Drawing an image sets the limits to its own.
+    axes.set_xlim(axes.get_xlim())
     if side.named:
         for row in range(1, side.rows):
             axes.axhline(row - 0.5, color=palette.PAPER, linewidth=1.5, zorder=1.5)
 
 
-def cell_colours(shares: Floats, state_colours: Sequence[str], rows_per_cell: float) -> Floats:
-    """Mix the colours of the states.
+def stacked_colours(shares: Floats, state_colours: Sequence[str]) -> Floats:
+    """Divide each row's height among the states, as far as each went in each bin; the rows have names.
+
+    Parameters
+    ----------
+    shares:
+        As `Side.shares` gives them, shape (rows, bins, states).
+    state_colours:
+        A colour for each state.
+
+    Returns
+    -------
+    array of shape (rows × parts, bins, 4): red, green, blue and opacity, each from 0 to 1.
+    """
+    colours = np.array([(*to_rgb(colour), 1.0) for colour in state_colours] + [(1.0, 1.0, 1.0, 0.0)])
+    order = [RUNNING, READY, *range(WAITING, len(state_colours))]
+    shares = shares[:, :, : len(state_colours)].copy()
+    # Whoever ran at all gets a part of the height.
+    ran = shares[:, :, RUNNING]
+    ran[:] = np.where(ran > 1e-9, np.maximum(ran, 1.0 / _PARTS), 0.0)
+    upto = np.cumsum(shares[:, :, order], axis=2)
+    part = (np.arange(_PARTS)[:, None, None] + 0.5) / _PARTS
+    # From the bottom of the row upwards; the last colour is nobody's.
+    slot = (part[None] > upto[:, None]).sum(axis=3)
+    chosen = np.array([*order, len(state_colours)])[slot]
+    image: Floats = colours[chosen[:, ::-1].reshape(-1, shares.shape[1])]
+    return image
+
+
+def mixed_colours(shares: Floats, state_colours: Sequence[str], rows_per_cell: float) -> Floats:
+    """Mix the colours of the states in each cell; for many rows.
 
     Parameters
     ----------
@@ -149,7 +191,7 @@ def cell_colours(shares: Floats, state_colours: Sequence[str], rows_per_cell: fl
     mixed = (still @ colours) / np.maximum(resting, 1e-12)[:, :, None]
     ran = np.clip(shares[:, :, RUNNING] * rows_per_cell, 0.0, 1.0)
     # The fewer cells there are in which somebody ran, the more each of them must stand out.
-    crowd = np.count_nonzero(ran > 1e-9) / max(np.count_nonzero(alive > 1e-9), 1)
+    crowd = np.count_nonzero(ran > 1e-9) / (np.count_nonzero(alive > 1e-9) + 1)
     least = _LEAST_RUNNING + (0.65 - _LEAST_RUNNING) * (1 - crowd) ** 2
     blue = np.where(ran > 1e-9, least + (1 - least) * np.sqrt(ran), 0.0)
     # Where next to nobody rests there is nothing to mix with.
@@ -201,50 +243,53 @@ def _thinned(axes: Axes, side: Side, rows: Ints, times: Floats, until: float) ->
     return rows, times
 
 
-def draw_marks(axes: Axes, side: Side, until: float) -> float:
-    """Draw the marks of a side: dashes down the rows, flags with their text over them.
+def flags(side: Side, until: float, width: float) -> list[tuple[float, int, str]]:
+    """Give where the texts of marks fit over an axis of `until` seconds and `width` inches.
 
-    Returns the height of the flags over the axes, in inches.
+    Returns (inches from the left, line from the bottom, text) of each; `MOST_TEXTS` at most.
     """
+    ends = [0.0] * _FLAG_LINES  # where the last flag of each line ends, in inches
+    placed: list[tuple[float, int, str]] = []
+    for mark in sorted(side.trace.marks[:MOST_MARKS]):
+        text = one_line(mark.text, 28)
+        wide = 0.066 * len(text) + 0.12
+        at = mark.time / until * width
+        line = next((number for number in range(_FLAG_LINES) if at >= ends[number]), None)
+        if line is None or len(placed) == MOST_TEXTS:
+            continue
+        begin = min(at, max(width - wide, 0.0))
+        ends[line] = begin + wide
+        placed.append((begin, line, text))
+    return placed
+
+
+def flags_height(side: Side, until: float, width: float) -> float:
+    """Give the room that the flags of a side's marks need over its axes, in inches."""
+    if side.empty or not side.trace.marks:
+        return 0.0
+    placed = flags(side, until, width)
+    lines = 1 + max((line for _, line, _ in placed), default=0)
+    return _FLAG * (lines + (len(side.trace.marks) > len(placed)))
+
+
+def draw_marks(axes: Axes, side: Side, until: float) -> None:
+    """Draw the marks of a side: dashes down the rows, flags with their text over them."""
     marks = side.trace.marks
     if not marks or side.empty:
-        return 0.0
+        return
     for mark in marks[:MOST_MARKS]:
         axes.axvline(mark.time, color=palette.MARK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=4)
         if mark.row >= 0 and side.named:
             axes.plot([mark.time], [mark.row], marker="v", markersize=4, color=palette.MARK, zorder=5)
-    inches, high = _inches(axes)
-    ends = [0.0] * _FLAG_LINES  # where the last flag of each line ends, in inches
-    shown = 0
-    for mark in sorted(marks[:MOST_MARKS]):
-        text = one_line(mark.text, 28)
-        wide = 0.066 * len(text) + 0.12
-        at = mark.time / until * inches
-        line = next((n for n in range(_FLAG_LINES) if at >= ends[n]), None)
-        if line is None or shown == MOST_TEXTS:
-            continue
-        begin = min(at, max(inches - wide, 0.0))
-        ends[line] = begin + wide
-        shown += 1
-        say(
-            axes, begin / inches, 1 + (line + 0.55) * _FLAG / high, text, at=axes.transAxes,
-            color=palette.MARK, fontsize=7.5,
-        )  # fmt: skip
-    if len(marks) > shown:
-        rest = f"and {count(len(marks) - shown, 'more mark')}"
-        say(axes, 1.0, 1 + (_FLAG_LINES + 0.55) * _FLAG / high, rest, at=axes.transAxes, ha="right",
-            color=palette.MARK, fontsize=7.5)  # fmt: skip
-    return flags_height(side)
-
-
-_FLAG = 0.14  # inches
-_FLAG_LINES = 3
-
-
-def flags_height(side: Side) -> float:
-    """Give the room that the flags of a side's marks need over its axes, in inches."""
-    marks = 0 if side.empty else len(side.trace.marks)
-    return _FLAG * min(marks, _FLAG_LINES + 1)
+    width, height = _inches(axes)
+    placed = flags(side, until, width)
+    style: dict[str, Any] = {"at": axes.transAxes, "color": palette.MARK, "fontsize": 7.5}
+    for begin, line, text in placed:
+        say(axes, begin / width, 1 + (line + 0.55) * _FLAG / height, text, **style)
+    if len(marks) > len(placed):
+        rest = f"and {count(len(marks) - len(placed), 'more mark')}"
+        top = flags_height(side, until, width) - 0.45 * _FLAG
+        say(axes, 1.0, 1 + top / height, rest, ha="right", **style)
 
 
 def caption(side: Side) -> str:
@@ -252,7 +297,7 @@ def caption(side: Side) -> str:
     run = side.run
     rows = number(run.count if run is not None else side.rows)
     one = (run.count if run is not None else side.rows) == 1
-    if side.trace.unit == "thread":
+    if not side.takes_turns:
         noun = "thread" if one else "threads, one per coroutine"
     else:
         noun = ("coroutine" if one else "coroutines") + ", 1 thread"

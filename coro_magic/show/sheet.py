@@ -1,4 +1,4 @@
-"""The sheet that figures are drawn on: its own colours whatever the user's style is, axes in inches, time in units.
+"""The sheet that figures are drawn on: its own style whatever the user's is, axes placed in inches.
 
 Nothing here goes through pyplot: a figure made there shows up twice in a notebook, and stays in memory.
 """
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -42,8 +43,8 @@ def own_style() -> Iterator[None]:
 class Sheet(Figure):
     """A figure of a given height, in which axes are placed in inches from the top."""
 
-    def __init__(self, height: float, width: float = WIDTH) -> None:
-        super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER, edgecolor=PAPER)
+    def __init__(self, height: float, dpi: float = DPI) -> None:
+        super().__init__(figsize=(WIDTH, height), dpi=dpi, facecolor=PAPER, edgecolor=PAPER)
         FigureCanvasAgg(self)
 
     def axes_at(self, left: float, top: float, width: float, height: float) -> Axes:
@@ -61,8 +62,8 @@ class Sheet(Figure):
     def say_at(self, left: float, top: float, text: str, **style: Any) -> None:
         """Write plain text; `left` and `top` in inches from the sheet's upper left corner."""
         whole, high = self.get_size_inches()
-        style = {"color": INK, "va": "top", "ha": "left", "fontsize": 9} | style
-        self.text(left / whole, 1 - top / high, text, parse_math=False, **style)
+        given: dict[str, Any] = {"color": INK, "va": "top", "ha": "left", "fontsize": 9, **style}
+        self.text(left / whole, 1 - top / high, text, parse_math=False, **given)
 
     def _repr_png_(self) -> bytes:
         # So that it is displayed also where no matplotlib backend has told IPython how.
@@ -71,10 +72,10 @@ class Sheet(Figure):
 
 def say(axes: Axes, x: float, y: float, text: str, at: Transform | None = None, **style: Any) -> None:
     """Write plain text into axes: a ``$`` in it begins no formula."""
-    style = {"color": INK, "fontsize": 8, "va": "center", "ha": "left"} | style
+    given: dict[str, Any] = {"color": INK, "fontsize": 8, "va": "center", "ha": "left", **style}
     if at is not None:
-        style["transform"] = at
-    axes.text(x, y, text, parse_math=False, **style)
+        given["transform"] = at
+    axes.text(x, y, text, parse_math=False, **given)
 
 
 def png(figure: Figure) -> bytes:
@@ -121,7 +122,8 @@ class _Decimal(MaxNLocator):
         self._per_second = per_second
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        return super().tick_values(vmin * self._per_second, vmax * self._per_second) / self._per_second
+        shown = super().tick_values(vmin * self._per_second, vmax * self._per_second)
+        return np.asarray(shown) / self._per_second
 
 
 def amount(value: float) -> str:
@@ -133,5 +135,6 @@ def amount(value: float) -> str:
 
 
 def label_of(text: str) -> str:
-    """Give a row's label."""
-    return one_line(text, 22)
+    """Give a row's label; a long name keeps its end, where its number is."""
+    line = one_line(text, 200)
+    return line if len(line) <= 22 else f"{line[:15]}…{line[-6:]}"

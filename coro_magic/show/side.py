@@ -82,6 +82,11 @@ class Side:
         return len(self.trace)
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether only one row runs at a time."""
+        return self.trace.unit == "coroutine"
+
+    @property
     def named(self) -> bool:
         """Whether there are few enough rows for each to have its name."""
         return self.rows <= FEW_ROWS
@@ -111,12 +116,18 @@ class Side:
         that were ready, running, and waiting for each of the waits, divided by the number of rows
         of a group. Fewer groups or bins where the trace is coarser.
         """
-        groups = min(groups, self.rows)
+        groups = self.rows if self.named else min(groups, self.rows)
         if self.intervals is None:
+            # Neighbouring groups of the trace's own must not be joined unevenly: take them all.
+            groups = groups if self.trace.detailed else self.rows
             known = self.trace.occupancy(groups, bins, self.seconds)
-            out = np.zeros((*known.shape[:2], 2 + max(len(waits.verbs), 1)))
+            out: Floats = np.zeros((*known.shape[:2], 2 + max(len(waits.verbs), 1)))
             out[:, :, :3] = known
-            return out / (self.rows / known.shape[0])
+            sizes = np.full((known.shape[0], 1, 1), self.rows / known.shape[0])
+            # The last group may have fewer rows than the others.
+            sizes[-1] = min(sizes[-1].item(), max(known[-1].sum(axis=1).max(initial=0.0), 1.0))
+            out /= sizes
+            return out
         iv = self.intervals
         slots = waits.slots(self.trace)
         channels = 2 + max(len(waits.verbs), 1)
@@ -176,7 +187,8 @@ def waits_of(sides: Sequence[Side]) -> Waits:
     for side in recorded:
         if side.intervals is None:
             # One colour for all, rather than one side with reasons and one without.
-            return Waits(("waiting",))
+            waited = any(other.trace.totals()["waiting"].any() for other in recorded)
+            return Waits(("waiting",) if waited else ())
         for verb, seconds in seconds_by_verb(side.trace, side.intervals).items():
             sums[verb] = sums.get(verb, 0.0) + seconds
     begun = sorted((verb for verb in sums if verb != NOT_BEGUN), key=lambda verb: -sums[verb])

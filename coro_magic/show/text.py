@@ -7,6 +7,7 @@ printable characters of them, and nothing in this room shows them in any other w
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any
 
 
@@ -26,11 +27,13 @@ def one_line(text: object, limit: int = 80) -> str:
 
 def short_repr(value: Any, limit: int = 80) -> str:
     """Give the repr of anything as one bounded line, also where its repr fails or is huge."""
-    if isinstance(value, str | bytes | bytearray):
-        # Their repr copies everything: of a long one, only what will be shown.
-        value = value[: limit + 1]
+    # Of a container only the beginning is looked at: a list may have a million items.
+    short = reprlib.Repr()
+    short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = short.maxdeque = 20
+    short.maxarray, short.maxlevel = 20, 4
+    short.maxstring = short.maxlong = short.maxother = limit
     try:
-        return one_line(repr(value), limit)
+        return one_line(short.repr(value), limit)
     except Exception as error:
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
 
@@ -53,11 +56,13 @@ def duration(seconds: float) -> str:
         return "an unknown time"
     if seconds <= 0:
         return "0 s"
+    if seconds >= 99.5:
+        return f"{seconds:,.0f} s"
     if seconds >= 0.0995:
-        return f"{seconds:,.0f} s" if seconds >= 99.5 else f"{seconds:.3g} s" if seconds >= 1 else f"{seconds:.2f} s"
+        return f"{seconds:.3g} s" if seconds >= 0.995 else f"{seconds:.2f} s"
     for unit, scale in (("ms", 1e3), ("µs", 1e6)):
-        if seconds * scale >= 0.995:
-            return f"{seconds * scale:.3g} {unit}" if seconds * scale < 999.5 else f"{seconds * scale:.0f} {unit}"
+        if seconds * scale >= 0.9995:
+            return f"{seconds * scale:.3g} {unit}"
     return f"{seconds * 1e9:.0f} ns"
 
 

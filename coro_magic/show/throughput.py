@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from . import palette
 from .sheet import amount, say, time_axis
 from .side import Floats, Ints, Side
-from .text import number
+from .text import count, number
 
 _POINTS = 400
 
@@ -25,7 +25,7 @@ def draw(axes: Axes, sides: Sequence[Side], until: float) -> None:
             continue
         # Without explicit steps in the trace (a thread that only ran) there is nothing to count.
         moments, counts = _staircase(side)
-        ours = side.trace.unit == "coroutine"
+        ours = side.takes_turns
         colour, dash = (palette.RUNNING, "-") if ours else (palette.THREADS, (0, (5, 2)))
         axes.plot(moments, counts, color=colour, linestyle=dash, linewidth=1.8, solid_capstyle="butt")
         axes.plot(moments[-1:], counts[-1:], "o", color=colour, markersize=4, clip_on=False)
@@ -47,8 +47,9 @@ def _staircase(side: Side) -> tuple[Floats, Ints]:
 
 def caption(side: Side) -> tuple[str, str]:
     """Give what to say about a side's line, and the colour to say it in."""
-    ours = side.trace.unit == "coroutine"
+    ours = side.takes_turns
     switches = side.run.switches if side.run is not None else side.trace.switches
-    rate = number(switches / side.seconds) if side.seconds > 0 else "0"
-    text = f"{'coroutines' if ours else 'threads'}: {number(switches)} resumptions, {rate} per second"
+    text = f"{'coroutines' if ours else 'threads'}: {count(switches, 'resumption')}"
+    if side.seconds > 0 and not (side.run is not None and side.run.virtual):
+        text += f", {number(switches / side.seconds)} per second"
     return text, palette.RUNNING if ours else palette.THREADS

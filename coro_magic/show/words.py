@@ -21,7 +21,7 @@ _LONG_STEP = 0.01  # seconds; a step this long is always named, shorter ones if 
 
 def listed(names: Iterable[str], total: int) -> str:
     """Give the first few names, and how many more there are."""
-    shown = []
+    shown: list[str] = []
     for name in names:
         if len(shown) == _NAMED and total > _NAMED + 1:
             break
@@ -65,7 +65,9 @@ def threads_side(baseline: Run) -> str:
     threads = count(baseline.started or baseline.count, "thread")
     if not baseline.complete:
         return f"{threads}, more than {duration(baseline.elapsed)} (stopped)"
-    return f"{threads}, {duration(baseline.elapsed)}"
+    failed = sum(1 for task in baseline.tasks if task.state is State.FAILED)
+    how = f", {number(failed)} failed" if failed else ", failed" if baseline.error is not None else ""
+    return f"{threads}, {duration(baseline.elapsed)}{how}"
 
 
 def comparison(run: Run) -> str:
@@ -73,8 +75,8 @@ def comparison(run: Run) -> str:
     baseline, ratio = run.baseline, run.speedup
     if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
         return ""
-    if baseline.started < baseline.wanted:
-        return ""  # they did less than was asked for
+    if baseline.started < baseline.wanted or (baseline.error is None) is not (run.error is None):
+        return ""  # one side did less than the other
     if not baseline.complete:
         return f"; more than {times(ratio)} as fast" if ratio > ABOUT_THE_SAME else ""
     if max(ratio, 1 / ratio) <= ABOUT_THE_SAME:
@@ -111,12 +113,13 @@ def summary(run: Run) -> str:
 def _pace(run: Run) -> list[str]:
     if not run.switches:
         return []
-    line = f"{count(run.switches, 'switch', 'switches')}, {number(run.throughput)} per second"
+    line = count(run.switches, "switch", "switches")
+    if not run.virtual:
+        line += f", {number(run.throughput)} per second"
     baseline = run.baseline
     if baseline is not None and baseline.switches:
         line += (
-            f"; threads: {count(baseline.switches, 'resumption')}, "
-            f"{number(baseline.throughput)} per second"
+            f"; threads: {count(baseline.switches, 'resumption')}, {number(baseline.throughput)} per second"
         )
     return [line]
 
@@ -161,22 +164,21 @@ def _with_place(task: Task) -> str:
 def _errors(run: Run) -> list[str]:
     failed = [task for task in run.tasks if task.state is State.FAILED]
     lines = [
-        f"failed: {_with_place(task)}"
-        + (f": {error_text(task._error)}" if task._error is not None else "")
+        f"failed: {_with_place(task)}" + (f": {error_text(task._error)}" if task._error is not None else "")
         for task in failed[:_NAMED]
     ]
     if len(failed) > _NAMED:
         lines.append(f"failed: {number(len(failed) - _NAMED)} more")
-    if run.error is not None and all(task._error is not run.error for task in failed):
-        # An ExceptionGroup only repeats what was said; a deadlock or the like is news.
-        if not isinstance(run.error, BaseExceptionGroup):
-            lines.append(f"the cell failed: {error_text(run.error)}")
+    said = any(task._error is run.error for task in failed) or isinstance(run.error, BaseExceptionGroup)
+    if run.error is not None and not said:
+        lines.append(f"the cell failed: {error_text(run.error)}")
     return lines
 
 
 def _about_threads(run: Run) -> list[str]:
     if run.baseline is None:
-        return [f"no threads to compare with: {one_line(run.baseline_note, 300)}"] if run.baseline_note else []
+        note = one_line(run.baseline_note, 300)
+        return [f"no threads to compare with: {note}"] if note else []
     lines = [one_line(run.baseline_note, 300)] if run.baseline_note else []
     baseline = run.baseline
     failed = [task for task in baseline.tasks if task.state is State.FAILED]

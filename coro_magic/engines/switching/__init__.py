@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 
 
@@ -70,10 +70,8 @@ def _guarded(original: Any, cooperative: Callable[..., Any]) -> Callable[..., An
         return cooperative(*args, **kwargs)
 
     for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
-        try:
+        with suppress(AttributeError, TypeError):
             setattr(patched, attribute, getattr(original, attribute))
-        except (AttributeError, TypeError):
-            pass
     patched.__wrapped__ = original  # type: ignore[attr-defined]
     return patched
 

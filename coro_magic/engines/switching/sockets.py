@@ -19,10 +19,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ...language import sleep
 from ...language.outside import Ready
 from . import Patch, coroutine_here
 
-_DONTWAIT = getattr(socket, "MSG_DONTWAIT", None)
+# 0 where there is none: then nothing is patched.
+_DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+
+_RETRY = 0.005  # seconds between attempts to connect where nothing tells when it is worth while
 
 # How `connect` says that it has begun and is not done.
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK)
@@ -184,11 +188,18 @@ def _connect_ex(original_connect_ex: Any, sock: socket.socket, address: Any) -> 
     """Connect as a coroutine; gives the error number, 0 for success."""
     timeout = sock.gettimeout()
     deadline = _deadline(sock)
-    sock.settimeout(0.0)
-    try:
-        code: int = original_connect_ex(sock, address)
-    finally:
-        sock.settimeout(timeout)
+    while True:
+        sock.settimeout(0.0)
+        try:
+            code: int = original_connect_ex(sock, address)
+        finally:
+            sock.settimeout(timeout)
+        if code != errno.EAGAIN or sock.family != getattr(socket, "AF_UNIX", None):
+            break
+        # Of a Unix socket it means that the other side's queue is full, and nothing has begun.
+        if deadline is not None and time.monotonic() >= deadline:
+            raise TimeoutError("timed out")
+        sleep(_RETRY).wait()
     if code in _IN_PROGRESS:
         _wait(sock, True, "connect", deadline)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -225,7 +236,7 @@ def _connect_ex_patch(original: Any) -> Callable[..., Any]:
 
 def patches() -> list[Patch]:
     """Give the patches; none where a socket call cannot be told not to wait (Windows)."""
-    if _DONTWAIT is None:
+    if not _DONTWAIT:
         return []
     rows: list[tuple[str, Any]] = [
         # connect before connect_ex: it takes the latter's original.

@@ -14,6 +14,8 @@ def _sleep(original: Callable[[float], None]) -> Callable[..., Any]:
     def cooperative(seconds: float, /) -> None:
         try:
             request = sleep(seconds)
+            if seconds == float("inf"):
+                raise OverflowError
         except (TypeError, ValueError, OverflowError):
             # Let the original say it in its own words.
             original(seconds)

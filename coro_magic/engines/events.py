@@ -1,0 +1,137 @@
+"""The events that engines write down: their kinds, and what follows from them.
+
+An event is (row, code, time): `code` is a kind and, above it, the number of a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..language import State, Where
+
+Floats = NDArray[np.float64]
+Ints = NDArray[Any]
+
+# The kinds of events, each a transition whose two ends are known. Steps begin at the previous
+# boundary (the end of a step, or IDLE); the others say for themselves.
+BORN = 0  # -> ready
+YIELDED = 1  # running -> ready, a step
+WAITS = 2  # running -> waiting, a step
+ENDED = 3  # running -> final, a step
+WOKEN = 4  # waiting -> ready
+IDLE = 5  # the scheduler waited until now: the next step begins here
+BATCH = 6  # running -> ready, for all rows of a stretch in turn
+RESUMED = 7  # waiting -> running, said explicitly (driven by hand, or a thread)
+SUSPENDED = 8  # running -> waiting, explicitly
+CLOSED = 9  # ready -> final
+CLOSED_WAITING = 10  # waiting -> final
+BORN_WAITING = 11  # -> waiting (for whoever drives it by hand)
+STOPPED = 12  # running -> final, explicitly
+MARKED = 13
+
+KIND_BITS = 4
+KIND_MASK = (1 << KIND_BITS) - 1
+
+STATES = (State.READY, State.RUNNING, State.WAITING, State.DONE, State.FAILED,
+          State.CANCELLED, State.LEFT_OVER)  # fmt: skip
+STATE_CODES = {state: code for code, state in enumerate(STATES)}
+READY, RUNNING, WAITING = 0, 1, 2
+
+
+class Reason(NamedTuple):
+    """Why a coroutine waits, and at which line."""
+
+    verb: str
+    where: Where | None
+
+    def __str__(self) -> str:
+        return self.verb if self.where is None else f"{self.verb}, {self.where}"
+
+
+class Mark(NamedTuple):
+    """A note on the timeline."""
+
+    time: float
+    row: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Who was in which state from when to when; parallel columns, sorted by row, then by time.
+
+    `row`, `state` (index into `STATES`) and `reason` (index into `Trace.reasons`) are integers of
+    shape (n,), `begin` and `end` seconds of shape (n,). Final states are no intervals.
+    """
+
+    row: Ints
+    state: Ints
+    begin: Floats
+    end: Floats
+    reason: Ints
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+SAID = {
+    BORN: "is ready for the first time",
+    YIELDED: "yields",
+    WAITS: "waits",
+    ENDED: "ends:",
+    WOKEN: "is ready",
+    RESUMED: "is resumed",
+    SUSPENDED: "gives control back",
+    CLOSED: "is closed:",
+    CLOSED_WAITING: "is closed:",
+    BORN_WAITING: "exists, for somebody to drive",
+    STOPPED: "ends:",
+    MARKED: "mark",
+}
+ENDS = (ENDED, CLOSED, CLOSED_WAITING, STOPPED)
+BOUNDARIES = (YIELDED, WAITS, ENDED, IDLE, BATCH)
+STEPS = np.array([YIELDED, WAITS, ENDED])
+STATE_AFTER = np.full(1 << KIND_BITS, -1)
+STATE_AFTER[[BORN, YIELDED, WOKEN]] = READY
+STATE_AFTER[[WAITS, SUSPENDED, BORN_WAITING]] = WAITING
+STATE_AFTER[[RESUMED]] = RUNNING
+STATE_AFTER[[ENDED, CLOSED, CLOSED_WAITING, STOPPED]] = 3
+
+
+def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
+    """Give where each step began: at the latest boundary before it. Other events: their own time."""
+    is_boundary = np.isin(kinds, BOUNDARIES)
+    begins = times.copy()
+    at = np.flatnonzero(is_boundary)
+    if len(at):
+        begins[at] = np.concatenate(([boundary], times[at[:-1]]))
+    idle = kinds == IDLE
+    begins[idle] = times[idle]
+    return begins
+
+
+def is_resumption(kinds: Ints) -> NDArray[np.bool_]:
+    return np.isin(kinds, (YIELDED, WAITS, ENDED, RESUMED))
+
+
+def entries(
+    rows: Ints, codes: Ints, times: Floats, begins: Floats
+) -> tuple[Ints, Ints, Floats, Ints]:
+    """Give every entering of a state: row, state, time, reason, in the order in which it happened."""
+    kinds = codes & KIND_MASK
+    steps = np.isin(kinds, STEPS)
+    after = STATE_AFTER[kinds]
+    known = after >= 0
+    count = steps.astype(np.int64) + known
+    slot = np.cumsum(count) - count
+    total = int(count.sum())
+    row, state = np.empty(total, np.int64), np.empty(total, np.int64)
+    begin, reason = np.empty(total), np.zeros(total, np.int64)
+    row[slot[steps]], state[slot[steps]], begin[slot[steps]] = rows[steps], RUNNING, begins[steps]
+    second = (slot + steps)[known]
+    row[second], state[second], begin[second] = rows[known], after[known], times[known]
+    reason[second] = codes[known] >> KIND_BITS
+    return row, state, begin, reason

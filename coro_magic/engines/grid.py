@@ -1,0 +1,180 @@
+"""The coarse timeline: who was in which state, on a grid of fixed size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .events import (
+    BORN,
+    BORN_WAITING,
+    CLOSED_WAITING,
+    ENDS,
+    KIND_MASK,
+    RESUMED,
+    STEPS,
+    STOPPED,
+    SUSPENDED,
+    WAITS,
+    WOKEN,
+    Floats,
+    Ints,
+    is_resumption,
+)
+
+
+class Grid:
+    """How many coroutines were in which state, for groups of rows and bins of time: a fixed amount of memory.
+
+    A coroutine that enters a state adds one in the bin of that moment, one that leaves it takes one
+    away; the running sum along the bins is the number of those in it. Within the bin of the moment
+    itself the share that is left of the bin counts. Steps are short: their seconds are added up.
+
+    Parameters
+    ----------
+    rows, bins:
+        The size of the grid.
+    fixed:
+        (number of rows, seconds) that it spans, if that is known; else it widens as needed.
+    """
+
+    def __init__(
+        self, rows: int = 256, bins: int = 2048, fixed: tuple[int, float] | None = None
+    ) -> None:
+        self.rows, self.bins = rows, bins
+        self.per_group = 1
+        self.width = 1e-4
+        if fixed is not None:
+            self.per_group = -(-fixed[0] // rows)
+            self.width = fixed[1] / bins or 1e-9
+        # Channels: alive and waiting as (change, correction within the bin), seconds of running.
+        self._changes = np.zeros((2, rows, bins + 1))
+        self._partial = np.zeros((2, rows, bins + 1))
+        self._running = np.zeros((rows, bins))
+        self._resumptions = np.zeros(bins, np.int64)
+
+    def pour(self, rows: Ints, codes: Ints, times: Floats, begins: Floats) -> None:
+        """Add single events, in any order."""
+        if not len(rows):
+            return
+        self._widen(int(rows.max()) + 1, float(times.max()))
+        kinds = codes & KIND_MASK
+        groups = rows // self.per_group
+        at = np.clip(times / self.width, 0, self.bins * (1 - 1e-12))
+        bins = np.minimum(at.astype(np.int64), self.bins - 1)
+        left = 1.0 - (at - bins)
+
+        def change(channel: int, wanted: tuple[int, ...], sign: int) -> None:
+            mask = np.isin(kinds, wanted)
+            where = (groups[mask], bins[mask])
+            np.add.at(self._changes[channel], (where[0], where[1] + 1), sign)
+            np.add.at(self._partial[channel], where, sign * left[mask])
+
+        change(0, (BORN, BORN_WAITING), 1)
+        change(0, ENDS, -1)
+        change(1, (WAITS, SUSPENDED, BORN_WAITING), 1)
+        change(1, (WOKEN, RESUMED, CLOSED_WAITING), -1)
+        steps = np.isin(kinds, STEPS)
+        self._add_running(groups[steps], begins[steps], times[steps], 1.0)
+        # Explicit running: what is in neither state; as seconds up to the end of the grid.
+        for wanted, sign in (((RESUMED,), 1.0), ((SUSPENDED, STOPPED), -1.0)):
+            mask = np.isin(kinds, wanted)
+            if mask.any():
+                if not hasattr(self, "_explicit"):
+                    self._explicit = np.zeros((2, self.rows, self.bins + 1))
+                np.add.at(self._explicit[0], (groups[mask], bins[mask] + 1), sign)
+                np.add.at(self._explicit[1], (groups[mask], bins[mask]), sign * left[mask])
+        resumed = is_resumption(kinds)
+        first = np.clip(begins[resumed] / self.width, 0, self.bins - 1).astype(np.int64)
+        self._resumptions += np.bincount(first, minlength=self.bins)
+
+    def _add_running(self, groups: Ints, begins: Floats, ends: Floats, sign: float) -> None:
+        first = np.clip(begins / self.width, 0, self.bins - 1).astype(np.int64)
+        last = np.clip(ends / self.width, 0, self.bins - 1).astype(np.int64)
+        short = first == last
+        np.add.at(self._running, (groups[short], first[short]), sign * (ends - begins)[short])
+        # A step across the edge of a bin is rare: one by one.
+        for group, begin, end, low, high in zip(
+            groups[~short], begins[~short], ends[~short], first[~short], last[~short], strict=True
+        ):
+            edges = np.clip(np.arange(low, high + 2) * self.width, begin, end)
+            edges[-1] = end
+            self._running[group, low : high + 1] += np.diff(edges)
+
+    def _widen(self, rows: int, time: float) -> None:
+        while rows > self.rows * self.per_group:
+            self.per_group *= 2
+            self._changes = _pairs(self._changes, 1)
+            self._partial = _pairs(self._partial, 1)
+            self._running = _pairs(self._running, 0)
+            if hasattr(self, "_explicit"):
+                self._explicit = _pairs(self._explicit, 1)
+        while time > self.bins * self.width * (1 + 1e-9):
+            self.width *= 2
+            self._running = _pairs(self._running, 1)
+            self._resumptions = _pairs(self._resumptions, 0)
+            self._changes, self._partial = _coarser(self._changes, self._partial)
+            if hasattr(self, "_explicit"):
+                self._explicit = np.stack(_coarser(self._explicit[:1], self._explicit[1:]))[:, 0]
+
+    def read(self, row_count: int, groups: int, bins: int, until: float) -> Floats:
+        """Give the mean number of coroutines ready, running and waiting: shape (groups, bins, 3)."""
+        level = np.cumsum(self._changes, axis=2)[:, :, :-1] + self._partial[:, :, :-1]
+        alive, waiting = level
+        running = self._running / self.width
+        if hasattr(self, "_explicit"):
+            running = running + np.cumsum(self._explicit[0], axis=1)[:, :-1] + self._explicit[1][:, :-1]
+        used_rows = max(1, -(-row_count // self.per_group))
+        used_bins = max(1, min(self.bins, int(np.ceil(until / self.width - 1e-9))))
+        alive, waiting, running = (
+            channel[:used_rows, :used_bins] for channel in (alive, waiting, running)
+        )
+        # What was there at the end stays there only until the end.
+        out = np.stack([np.maximum(alive - running - waiting, 0.0), running, waiting], axis=2)
+        return np.maximum(_at_most(_at_most(out, groups, 0, np.sum), bins, 1, np.mean), 0.0)
+
+    def progress(self, edges: Floats) -> Ints:
+        """Give the number of resumptions before each of `edges`, in seconds."""
+        known = np.concatenate(([0], np.cumsum(self._resumptions)))
+        at = np.arange(self.bins + 1) * self.width
+        return np.interp(edges, at, known).astype(np.int64)
+
+
+def _pairs(values: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Add neighbours along `axis` in pairs; the array keeps its size, its second half empty."""
+    moved = np.moveaxis(values, axis, 0)
+    half = moved.shape[0] // 2
+    out = np.zeros_like(moved)
+    out[:half] = moved[0 : 2 * half : 2] + moved[1 : 2 * half : 2]
+    return np.moveaxis(out, 0, axis).copy()
+
+
+def _coarser(changes: Floats, partial: Floats) -> tuple[Floats, Floats]:
+    """Make bins twice as wide: shape (channels, rows, bins + 1) both."""
+    bins = changes.shape[2] - 1
+    level = np.cumsum(changes, axis=2)[:, :, :-1] + partial[:, :, :-1]
+    mean = (level[:, :, 0::2] + level[:, :, 1::2]) / 2
+    after = np.cumsum(changes, axis=2)[:, :, 2::2]
+    half = bins // 2
+    new_changes, new_partial = np.zeros_like(changes), np.zeros_like(partial)
+    start = np.concatenate([np.zeros_like(after[:, :, :1]), after[:, :, :-1]], axis=2)
+    new_changes[:, :, 1 : half + 1] = after - start
+    new_partial[:, :, :half] = mean - start
+    return new_changes, new_partial
+
+
+def _at_most(values: Floats, count: int, axis: int, how: Any) -> Floats:
+    """Bring `axis` down to at most `count` entries, by `how` over neighbours."""
+    size = values.shape[axis]
+    if size <= count:
+        return values
+    starts = (np.arange(count) * size) // count
+    summed = np.add.reduceat(values, starts, axis=axis)
+    if how is np.mean:
+        lengths = np.diff(np.append(starts, size))
+        shape = [1] * values.ndim
+        shape[axis] = count
+        summed = summed / lengths.reshape(shape)
+    return summed

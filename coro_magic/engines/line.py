@@ -1,0 +1,173 @@
+"""The line: the tasks that make a step one after another, and the accounts of what they took.
+
+On a bare ``yield`` nothing happens but a call of `next`: those who yielded stay where they are, and
+at the end of the line they are the next one. Who is running just now is read off the line's
+iterator. When something happens that depends on the order or the time (somebody waits, is woken,
+is spawned), the steps up to the running one are *settled*: timed, counted, and put behind those
+who are ready. So bare yields are accounted for in stretches, and pay nothing for it.
+
+Whoever becomes ready is appended to the line while it is iterated, or to the ready queue behind it
+when there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import length_hint
+
+from .ready import ReadyQueue
+from .scheduled import ScheduledTask
+from .trace import MAX_BATCH, YIELDED, Trace
+
+_SHORT = 1e-4  # seconds; bare yields are timed together while together they take no longer
+_LONG = 512  # places; whoever comes when the line is longer goes to the ready queue
+
+
+class Line:
+    """The tasks that make a step one after another.
+
+    Parameters
+    ----------
+    ready:
+        The queue behind the line.
+    in_order:
+        Whether the order is first come, first served. If not, the queue alone keeps it.
+    clock:
+        Gives the time in seconds.
+    trace:
+        Where the steps are written down.
+
+    Attributes
+    ----------
+    tasks, steps:
+        The line, and the iterator that goes along it.
+    settled:
+        Places before this one are settled: their tasks are somewhere else by now.
+    most:
+        How many steps a line may have at first.
+    boundary:
+        When the last step ended, which is when the next one begins.
+    time:
+        The time last read.
+    switches:
+        How many steps were settled.
+    arrive:
+        Takes a task that became ready.
+    """
+
+    def __init__(
+        self, ready: ReadyQueue, in_order: bool, clock: Callable[[], float], trace: Trace
+    ) -> None:
+        self.most = 1
+        self.boundary = self.time = 0.0
+        self.switches = 0
+        self._ready = ready
+        self._in_order = in_order
+        self._clock = clock
+        self._trace = trace
+        self._recording = trace.recording
+        # After how many places the line repeats itself; 0 if it does not.
+        self._period = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin a line of nobody: from here on whoever becomes ready goes to the queue."""
+        self.tasks: list[ScheduledTask] = []
+        self.steps: Iterator[ScheduledTask] = iter(self.tasks)
+        self.settled = 0
+        self._arrive_at_queue()
+
+    def _arrive_at_queue(self) -> None:
+        self.arrive: Callable[[ScheduledTask], None] = self._ready.append
+        self._arrive_all: Callable[[list[ScheduledTask]], None] = self._ready.extend
+
+    @property
+    def running(self) -> ScheduledTask:
+        """The task whose step it is."""
+        return self.tasks[len(self.tasks) - length_hint(self.steps) - 1]
+
+    def begin(self, tasks: list[ScheduledTask]) -> None:
+        """Let these tasks make a step each, the line before having come to its end."""
+        self.tasks = tasks
+        self.settled = 0
+        if self._in_order and not self._ready:
+            self.arrive, self._arrive_all = tasks.append, tasks.extend
+            if len(tasks) * 2 <= self.most:
+                # Few tasks: go round more than once before looking up.
+                self._period = len(tasks)
+                tasks *= self.most // len(tasks)
+        self.steps = iter(tasks)
+
+    def goes_on(self, count: int) -> bool:
+        """Say whether nobody but the `count` tasks that yielded is there."""
+        return self._in_order and count <= self.most and not self._ready
+
+    def settle_before(self) -> int:
+        """Settle the steps before the running one, read the clock, and give the running one's place.
+
+        Those steps were bare yields: their tasks go to the end, before anyone whom the running
+        step wakes.
+        """
+        line, settled = self.tasks, self.settled
+        position = len(line) - length_hint(self.steps) - 1
+        self.time = time = self._clock()
+        if position > settled:
+            self.settled = position
+            self.switches += position - settled
+            before = line[settled:position]
+            # The running step has its share of the time since, too.
+            begun = self.boundary
+            self.boundary = begun + (time - begun) * len(before) / (len(before) + 1)
+            if self._recording:
+                self._trace.ran(before, begun, self.boundary)
+            if not self._period:
+                self._arrive_all(before)
+        if self._period:
+            # The line was written out more than once: what follows, up to the running step's next
+            # turn, are the others in their order.
+            del line[position + self._period :]
+            self._period = 0
+        if position > _LONG:
+            self._arrive_at_queue()
+        return position
+
+    def settle_running(self) -> float:
+        """Settle the steps up to and with the running one, which ends here. Gives the time."""
+        self.settled = self.settle_before() + 1
+        self.switches += 1
+        self.boundary = time = self.time
+        return time
+
+    def settle_all(self) -> list[ScheduledTask]:
+        """All steps of the line were made. Give the tasks that can go on, in order."""
+        rest = self.tasks[self.settled :]
+        period, self._period = self._period, 0
+        if not rest:
+            # Each of them did something that was timed by itself.
+            self.most = min(2 * self.most, MAX_BATCH)
+            return rest
+        begun, time = self.boundary, self._clock()
+        self.boundary = self.time = time
+        self.switches += len(rest)
+        if time - begun > _SHORT:
+            self.most = 1
+        elif self.most < MAX_BATCH and time - begun < _SHORT / 4:
+            self.most *= 2
+        if self._recording:
+            if len(rest) == 1:
+                self._trace.write((rest[0].row, YIELDED, time))
+            else:
+                self._trace.ran(rest, begun, time)
+        return rest[-period:] if period else rest
+
+    def cut(self) -> None:
+        """Let no more steps follow the running one: who is left goes back to the queue."""
+        position = self.settle_before()
+        rest = list(self.steps)
+        self.tasks = self.tasks[: position + 1]
+        self._arrive_at_queue()
+        self._arrive_all(rest)
+
+    def pass_time(self) -> None:
+        """Something else than a step took place until now."""
+        self.time = self.boundary = self._clock()

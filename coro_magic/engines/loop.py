@@ -1,0 +1,347 @@
+"""The loop that steps the coroutines, in worker greenlets that can be parked in the middle of a step.
+
+The loop (`Loop._work`) knows two things about what coroutines yield: None means "let the others
+run", and a `Request` is begun with the coroutine as its waiter.
+
+It runs in a worker greenlet. When a step meets a call that blocks (`Loop.wait`), this worker is
+parked with the half-finished step on its stack, and another worker goes on with the loop.
+Workers are alike: whoever is switched to goes on with the line where it stands. They are started
+from the hub's greenlet only, because a greenlet started from deep inside a step inherits that
+recursion depth, and fifty nested ones exceed the limit.
+"""
+
+from __future__ import annotations
+
+import time as _time
+from collections.abc import Callable
+from contextvars import Context
+from operator import length_hint
+from typing import Any
+
+import greenlet  # type: ignore[import-untyped, unused-ignore]
+
+from ..language import Cancelled, Request, State
+from ..language.request import PENDING
+from ..language.task import is_coroutine
+from .hub import Hub, VirtualClock
+from .line import Line
+from .places import Places
+from .ready import ORDERS
+from .scheduled import ITEM, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
+from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
+
+_POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are coroutines that can run
+_NEVER = float("inf")
+_run_context: Any = Context.run
+
+
+class Loop:
+    """Steps tasks until nothing can go on. How a run begins and ends is the `Scheduler`'s."""
+
+    def __init__(
+        self,
+        order: str,
+        seed: int | None,
+        virtual: bool,
+        trace: Trace,
+        tick: Callable[[], float] | None,
+    ) -> None:
+        self.trace = trace
+        self.stepping = False
+        self.interrupted = False
+        # Told before a step is parked and when it goes on: see `observe`.
+        self.on_switch: Callable[[bool], None] | None = None
+        self.hub: Hub
+        self._virtual_clock = VirtualClock() if virtual else None
+        self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
+        self._tick = tick
+        self._next_tick = _NEVER
+        self._ready = ORDERS[order](seed)
+        self._line = Line(self._ready, order == "fifo", self._clock, trace)
+        self._places = Places(trace)
+        self._recording = trace.recording
+        self._write = trace.write
+        self._last_poll = 0.0
+        # How many tasks the run has to wait for.
+        self._unfinished = 0
+        self._finished = False
+        self._closing = False
+        self._interrupt_wanted = False
+        self._home: greenlet.greenlet
+        self._idle_workers: list[greenlet.greenlet] = []
+        # For what the loop calls in the name of a parked task: its own context is in use.
+        self._neutral = Context()
+
+    @property
+    def current(self) -> ScheduledTask | None:
+        """The task that is making a step, None between steps."""
+        return self._line.running if self.stepping else None
+
+    def _work(self) -> None:
+        """The loop. Every worker greenlet runs it; at most one is in it, the others are parked or idle."""
+        run, line = _run_context, self._line
+        while self._next_line():
+            # Another worker may have gone on with this iterator, or replaced it: both are fine.
+            for task in line.steps:
+                try:
+                    value = run(task.context, task.step, task.argument)
+                    if value is None:
+                        continue
+                except StopIteration as stop:
+                    self._ended(task, State.DONE, stop.value, None)
+                except BaseException as error:
+                    self._raised(task, error)
+                else:
+                    if isinstance(value, Request) and task.overdue is None:
+                        try:
+                            answer = value.begin(task)
+                        except BaseException as error:
+                            task.step, task.argument = throw, (task, error)
+                            continue
+                        if answer is None:
+                            continue
+                        if answer is PENDING:
+                            self._waits(task, value)
+                        else:
+                            task.step, task.argument = send, (task, answer)
+                    elif value is RESUME:
+                        self._switch_to(task)
+                    else:
+                        self._attend(task, value)
+
+    def _waits(self, task: ScheduledTask, request: Request) -> None:
+        """The running step ended in a request that is not answered yet."""
+        time = self._line.settle_running()
+        task.request = request
+        if self._recording:
+            self._write((task.row, self._places.wait(task.coroutine, request.verb), time))
+
+    def _attend(self, task: ScheduledTask, value: Any) -> None:
+        """See to what is no plain request: something to wait for, or an item; or to an error that is due."""
+        if self._closing:
+            return
+        try:
+            if task.overdue is not None:
+                task.raise_overdue()
+            request = self._request_for(task, value)
+            answer = request.begin(task)
+        except BaseException as error:
+            task.step, task.argument = throw, (task, error)
+            return
+        if answer is PENDING:
+            self._waits(task, request)
+        elif answer is not None:
+            task.step, task.argument = send, (task, answer)
+
+    def _request_for(self, task: ScheduledTask, value: Any) -> Request:
+        """Give the request that a yielded value stands for. Anything unknown is an item."""
+        as_request = getattr(type(value), "as_request", None)
+        if as_request is not None:
+            return as_request(value)  # type: ignore[no-any-return]
+        if is_coroutine(value):
+            return HandOver(value)
+        if getattr(type(value), "_asyncio_future_blocking", None) is not None:
+            value._asyncio_future_blocking = False
+            return Refuse(NO_ASYNCIO)
+        self.trace.produced(task.row)
+        return ITEM
+
+    # Steps that block.
+
+    def wait(self, request: Request) -> Any:
+        """Carry out `request` for the running coroutine from within its step, parking the step."""
+        if self._closing:
+            raise Cancelled("the run is being closed")
+        task = self.current
+        if task is None:
+            raise RuntimeError("only a coroutine of the run can wait")
+        if task.overdue is not None:
+            task.raise_overdue()
+        self._line.settle_before()
+        value = request.begin(task)
+        context = task.context
+        task.parked = greenlet.getcurrent()
+        if value is PENDING:
+            task.request = request
+        else:
+            # To block is to let the others run, even if there is nothing to wait for.
+            task.step, task.argument = give_resume, (value, None)
+            self._line.arrive(task)
+        task.context = self._neutral
+        time = self._line.settle_running()
+        if self._recording:
+            code = YIELDED
+            if task.request is not None:
+                code = self._places.blocking_wait(task.coroutine, request.verb)
+            self._write((task.row, code, time))
+        if self.on_switch is not None:
+            self.on_switch(False)
+        # The only way out of a step: to a worker that goes on with the loop, or to the hub for one.
+        (self._idle_workers.pop() if self._idle_workers else self._home).switch()
+        if self.on_switch is not None:
+            self.on_switch(True)
+        value, error = task.argument
+        task.parked = None
+        task.context = context
+        task.rearm()
+        task.give_up_soon()
+        if error is not None:
+            raise error
+        return value
+
+    def _switch_to(self, task: ScheduledTask) -> None:
+        """Let a parked step go on, in its own worker. This one is idle then."""
+        assert task.parked is not None
+        self._idle_workers.append(greenlet.getcurrent())
+        task.parked.switch()
+
+    def enqueue(self, task: ScheduledTask) -> None:
+        """Put a task that waited at the back of the ready queue."""
+        line = self._line
+        if self.stepping:
+            # Those who ran before the running step come first.
+            line.settle_before()
+        if self._recording:
+            self._write((task.row, WOKEN, line.time))
+        line.arrive(task)
+
+    # Steps that are the last.
+
+    def _ended(
+        self, task: ScheduledTask, state: State, value: Any, error: BaseException | None
+    ) -> None:
+        """A coroutine has returned or raised."""
+        if self._closing:
+            task.end_in_closing(error)
+            return
+        time = self._line.settle_running()
+        if self._recording:
+            self._write((task.row, ENDED, time))
+        self.stepping = False
+        self._let_go(task, state, value, error)
+        self.stepping = True
+
+    def _raised(self, task: ScheduledTask, error: BaseException) -> None:
+        raise NotImplementedError
+
+    def _let_go(
+        self, task: ScheduledTask, state: State, value: Any, error: BaseException | None
+    ) -> None:
+        raise NotImplementedError
+
+    # Between lines.
+
+    def _next_line(self) -> bool:
+        """Make sure that there are steps to make. False when nothing can go on."""
+        line = self._line
+        if length_hint(line.steps):
+            return not self._finished
+        if self._finished:
+            return False
+        self.stepping = False
+        ready, hub = self._ready, self.hub
+        rest = line.settle_all()
+        time = line.time
+        if (
+            rest
+            and line.goes_on(len(rest))
+            and time < hub.next_timer
+            and not self._pressing(time)
+        ):
+            # Nobody else is there: the same again.
+            line.begin(rest)
+            self.stepping = True
+            return True
+        ready.extend(rest)
+        # From here on whoever is woken is behind them.
+        line.clear()
+        while True:
+            if self._interrupt_wanted:
+                self._stop()
+            if self._finished:
+                return False
+            time = line.time
+            if time >= hub.next_timer:
+                hub.fire(time)
+            if hub.has_news or (hub.watching and time - self._last_poll > _POLL_EVERY):
+                self._last_poll = time
+                hub.wait(0)
+            if self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick:
+                self._do_tick()
+            if self._recording and self.trace.full:
+                self.trace.fold()
+            if not self._unfinished:
+                self._finished = True
+                return False
+            batch = ready.take(line.most)
+            if batch:
+                line.begin(batch)
+                self.stepping = True
+                return True
+            if not self._idle():
+                self._finished = True
+                return False
+
+    def _pressing(self, time: float) -> bool:
+        """Say whether something other than the coroutines' next steps is due."""
+        return bool(
+            self._interrupt_wanted
+            or not self._unfinished
+            or self.hub.has_news
+            or (self.hub.watching and time - self._last_poll > _POLL_EVERY)
+            or (self._recording and self.trace.full)
+            or (self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick)
+        )
+
+    def _idle(self) -> bool:
+        """Nobody can run: wait. False if nothing can happen any more."""
+        hub, virtual = self.hub, self._virtual_clock
+        if not hub.expecting:
+            return False
+        if virtual is not None:
+            # Time stands still while helper threads are at work, and jumps otherwise.
+            hub.wait(_NEVER if hub.offloaded else 0.0)
+            if not self._ready and not hub.offloaded:
+                if hub.next_timer != _NEVER:
+                    virtual.time = max(virtual.time, hub.next_timer)
+                else:
+                    hub.wait(_NEVER)
+        else:
+            hub.wait(min(hub.next_timer, self._next_tick) - self._clock())
+        self._pass_time()
+        self._last_poll = self._line.time
+        return True
+
+    def _pass_time(self) -> None:
+        self._line.pass_time()
+        if self._recording:
+            self._write((0, IDLE, self._line.time))
+
+    def _do_tick(self) -> None:
+        assert self._tick is not None
+        self.trace.duration = self._line.time - self.trace.origin
+        self.trace.switches = self._line.switches
+        pause = self._tick()
+        self._next_tick = _time.perf_counter() + pause
+        self._pass_time()
+
+    # Stopping.
+
+    def request_interrupt(self) -> None:
+        """Stop the run at the next occasion. Fit for signal handlers and other threads."""
+        self._interrupt_wanted = True
+        hub = getattr(self, "hub", None)
+        if hub is not None:
+            hub.rouse()
+
+    def _stop(self) -> None:
+        self.interrupted = self._finished = True
+        # Whoever is in the loop must find no more steps in this line.
+        self._line.cut()
+
+
+NO_ASYNCIO = (
+    "this awaits something of asyncio's, and there is no asyncio event loop here. "
+    "Use coro_magic's own: sleep() for asyncio.sleep(), Channel for asyncio.Queue, "
+    "gather() for asyncio.gather(), spawn() for asyncio.create_task()"
+)

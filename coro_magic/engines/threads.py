@@ -1,0 +1,497 @@
+"""The baseline: the same program with one thread per coroutine, as a person would write it.
+
+Every request is carried out with what the standard library has for it (`language.request`:
+``Request.block``); a bare ``yield`` gives up the GIL with ``time.sleep(0)``; a generator driven by
+hand lives on a thread of its own, and ``send`` is a handoff to that thread and back.
+
+Threads cannot be told to end. So this engine runs in a process of its own, which ends with them.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import functools
+import threading
+import time
+import types
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from ..language import Cancelled, Request, State, Task, Where
+from ..language.request import Handle, set_engine
+from ..language.task import (
+    as_coroutine,
+    check_unstarted,
+    inner_coroutine,
+    is_coroutine,
+    is_unstarted,
+)
+from .frames import ended_at, innermost, strip, user_line
+from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
+
+_thread_sleep = time.sleep
+_clock = time.perf_counter
+_LOOK_EVERY = 0.05  # seconds
+
+
+class CannotStartThread(RuntimeError):
+    """The system refuses one more thread."""
+
+
+class ThreadTask(Task):
+    """A task on a thread of its own."""
+
+    __slots__ = ("engine", "ended", "limits", "request", "since", "thread",
+                 "unwanted")  # fmt: skip
+
+    def __init__(self, engine: ThreadEngine, coroutine: Any, row: int, daemon: bool) -> None:
+        super().__init__(coroutine, engine.trace, row, daemon)
+        self.engine = engine
+        self.limits: list[float] = []
+        self.unwanted = False
+        # What it waits for, and since when.
+        self.request: Request | None = None
+        self.since = 0.0
+        self.ended = threading.Event()
+        self.thread: threading.Thread
+
+    def _block(self, timeout: float | None) -> None:
+        if not self.ended.wait(timeout):
+            raise TimeoutError
+
+    def cancel(self) -> bool:
+        if self._final is not None:
+            return False
+        self.unwanted = True
+        return True
+
+    def _present_state(self) -> State:
+        return State.RUNNING
+
+
+class _Deadline:
+    def __init__(self, task: ThreadTask, when: float) -> None:
+        self._task, self._when = task, when
+        task.limits.append(when)
+
+    def cancel(self) -> None:
+        self._task.limits.remove(self._when)
+
+
+class ThreadEngine:
+    """One run of coroutines, each on a thread.
+
+    Attributes
+    ----------
+    trace:
+        What happened; a row is a thread.
+    started:
+        How many threads were started.
+    refused:
+        Whether the system refused to start one more.
+    """
+
+    def __init__(self, detail: int, recording: bool = True) -> None:
+        self.trace = Trace(recording=recording, detail=detail, unit="thread")
+        self.tasks: list[ThreadTask] = []
+        self.started = 0
+        self.refused = False
+        self.elapsed = 0.0
+        self._recording = recording
+        self._lock = threading.Lock()
+        self._handed_over: set[int] = set()
+        self._kept: list[Any] = []
+        self._unfinished = 0
+        self._over = threading.Condition(self._lock)
+        self._reasons: dict[tuple[int, int, str], tuple[int, object]] = {}
+        self._here = threading.local()
+        self._failed_to_start = threading.Event()
+
+    # What coroutines ask for.
+
+    def now(self) -> float:
+        """Give the seconds since the run began."""
+        return _clock() - self.trace.origin
+
+    def was_handed_over(self, coroutine: Any) -> bool:
+        """Say whether this coroutine has a task already."""
+        return id(inner_coroutine(coroutine)) in self._handed_over
+
+    @property
+    def current(self) -> ThreadTask | None:
+        """The task on whose thread the caller is."""
+        return getattr(self._here, "task", None)
+
+    def spawn(self, coroutine: Any, name: str | None = None, daemon: bool = False) -> ThreadTask:
+        """Start a thread for a coroutine."""
+        coroutine = inner_coroutine(coroutine)
+        where = user_line(None, None)
+        parent = self.current
+        with self._lock:
+            if id(coroutine) in self._handed_over:
+                raise ValueError(f"{coroutine.__name__} was handed over already")
+            check_unstarted(coroutine)
+            self._handed_over.add(id(coroutine))
+            self._kept.append(coroutine)  # so that its id stays its own
+            row = self.trace.born(
+                coroutine.__name__ if name is None else str(name),
+                -1 if parent is None else parent.row,
+                0 if where is None else self.trace.reason("spawn", where),
+                _clock(),
+                BORN_WAITING,
+            )
+            task = ThreadTask(self, coroutine, row, daemon)
+            self.tasks.append(task)
+            if not daemon:
+                self._unfinished += 1
+        context = copy_context()
+        self.start_thread(task, lambda: context.run(self._drive, task))
+        return task
+
+    def start_thread(self, task: ThreadTask | None, target: Callable[[], None]) -> threading.Thread:
+        """Start a thread, or note that the system refuses and give up."""
+        thread = threading.Thread(target=target, daemon=True)
+        if task is not None:
+            task.thread = thread
+        try:
+            thread.start()
+        except RuntimeError as refused:
+            self.refused = True
+            self._failed_to_start.set()
+            with self._over:
+                self._over.notify_all()
+            raise CannotStartThread(str(refused)) from None
+        self.started += 1
+        return thread
+
+    def wait(self, request: Request) -> Any:
+        """Carry out `request` on the caller's thread."""
+        task = self.current
+        if task is None:
+            return request.block(None)
+        return self._carry_out(task, request, user_line(None, task.coroutine))
+
+    def mark(self, text: str) -> None:
+        """Write on the timeline."""
+        task = self.current
+        self.trace.marked(-1 if task is None else task.row, text, _clock())
+
+    def limit(self, seconds: float) -> Handle:
+        """Begin a ``with timeout(seconds)`` block of the caller's."""
+        task = self.current
+        if task is None:
+            raise RuntimeError("timeout() belongs in a coroutine")
+        return _Deadline(task, _clock() + seconds)
+
+    # A thread's life.
+
+    def _drive(self, task: ThreadTask) -> None:
+        set_engine(self)
+        self._here.task = task
+        coroutine = task.coroutine
+        row = task.row
+        self._resumed(row)
+        resume, argument = coroutine.send, None
+        try:
+            while True:
+                value = resume(argument)
+                if task.unwanted:
+                    task.unwanted = False
+                    resume, argument = coroutine.throw, Cancelled(f"{task.name} was cancelled")
+                    continue
+                try:
+                    resume, argument = coroutine.send, self._answer(task, value)
+                except CannotStartThread:
+                    raise
+                except BaseException as error:
+                    resume, argument = coroutine.throw, error
+        except StopIteration as stop:
+            self._ended(task, State.DONE, stop.value, None)
+        except CannotStartThread:
+            self._ended(task, State.CANCELLED, None, None)
+        except (Cancelled, GeneratorExit):
+            self._ended(task, State.CANCELLED, None, None)
+        except BaseException as error:
+            strip(error)
+            error.add_note(f"in the thread of {task.name}")
+            self._ended(task, State.FAILED, None, error)
+
+    def _answer(self, task: ThreadTask, value: Any) -> Any:
+        """Carry out what a coroutine yielded, and give what its ``yield`` evaluates to."""
+        if value is None:
+            self._give_way(task)
+            return None
+        if isinstance(value, Task):
+            value = value.as_request()
+        elif is_coroutine(value):
+            value = self.spawn(as_coroutine(value)).as_request()
+        if isinstance(value, Request):
+            return self._carry_out(task, value, _standing(task.coroutine))
+        self.trace.produced(task.row)
+        self._give_way(task)
+        return None
+
+    def _give_way(self, task: ThreadTask) -> None:
+        """Let other threads have the GIL. The time until it is back is a wait for one's turn."""
+        if self._recording:
+            write, row = self.trace.write, task.row
+            write((row, self._turn, _clock()))
+            _thread_sleep(0)
+            write((row, RESUMED, _clock()))
+            if self.trace.full:
+                self._fold()
+        else:
+            _thread_sleep(0)
+
+    def _carry_out(self, task: ThreadTask, request: Request, where: Where | None) -> Any:
+        left = min(task.limits) - _clock() if task.limits else None
+        if left is not None and left <= 0:
+            raise TimeoutError("the time is over")
+        task.since = _clock()
+        task.request = request
+        try:
+            with self.waiting(request.verb, where):
+                return request.block(left)
+        except TimeoutError:
+            if left is None:
+                raise
+            raise TimeoutError("the time is over") from None
+        finally:
+            task.request = None
+
+    def waiting(self, verb: str, where: Where | None) -> _Waiting:
+        """Give a context in which the caller's thread is seen to wait."""
+        task = self.current
+        code = 0
+        if self._recording and task is not None:
+            code = self.trace.code(SUSPENDED, verb, where)
+        return _Waiting(self, -1 if task is None else task.row, code)
+
+    @functools.cached_property
+    def _turn(self) -> int:
+        return self.trace.code(SUSPENDED, "its turn (GIL)", None)
+
+    def _resumed(self, row: int) -> None:
+        if self._recording:
+            self.trace.write((row, RESUMED, _clock()))
+
+    def _fold(self) -> None:
+        with self._lock:
+            if self.trace.full:
+                self.trace.fold()
+
+    def _ended(
+        self, task: ThreadTask, state: State, value: Any, error: BaseException | None
+    ) -> None:
+        time_ended = _clock()
+        with self._lock:
+            self.trace.finished(task.row, state, ended_at(error, task.coroutine))
+            if self._recording:
+                self.trace.write((task.row, STOPPED, time_ended))
+            if not task.daemon:
+                self._unfinished -= 1
+            task.end(state, value, error)
+            task.ended.set()
+            self._over.notify_all()
+
+    # The run.
+
+    def run(self, begin: Callable[[ThreadEngine], None], budget: float) -> bool:
+        """Run until every thread has ended or can be seen not to, or `budget` seconds have passed.
+
+        Returns whether the program came to its end. Threads that have not ended are left behind:
+        the process is expected to end.
+        """
+        self.trace.origin = _clock()
+        deadline = self.trace.origin + budget
+        set_engine(self)
+        try:
+            begin(self)
+        except CannotStartThread:
+            pass
+        finally:
+            set_engine(None)
+        end, stuck = None, None
+        with self._over:
+            while self._unfinished and not self.refused:
+                left = deadline - _clock()
+                if left <= 0:
+                    break
+                if self._over.wait(min(left, _LOOK_EVERY)):
+                    continue
+                # Threads that wait for ever announce nothing: the same twice means that.
+                before, stuck = stuck, self._all_waiting_for_more()
+                if stuck is not None and stuck == before:
+                    end = max(task.since for task, _ in stuck)
+                    break
+            complete = not self.refused and (not self._unfinished or end is not None)
+        end = end or _clock()
+        self.elapsed = end - self.trace.origin
+        self._close(end, complete)
+        return complete
+
+    def _all_waiting_for_more(self) -> list[tuple[ThreadTask, Request]] | None:
+        """Give who has not ended with what each waits for, if all they wait for is more items; else None."""
+        waiting = [
+            (task, task.request) for task in self.tasks if task._final is None and not task.daemon
+        ]
+        if all(request is not None and request.left_over for _, request in waiting):
+            return waiting  # type: ignore[return-value]
+        return None
+
+    def _close(self, end: float, complete: bool) -> None:
+        with self._lock:
+            for task in self.tasks:
+                if task._final is None:
+                    state = State.LEFT_OVER if complete and not task.daemon else State.CANCELLED
+                    task._final = state
+                    self.trace.finished(task.row, state, _standing(task.coroutine))
+                    if self._recording:
+                        self.trace.write((task.row, CLOSED_WAITING, end))
+            for row in range(len(self.trace)):
+                if self.trace.final(row) is None:
+                    # A generator that was driven by hand, and not to its end.
+                    self.trace.finished(row, State.LEFT_OVER, None)
+                    if self._recording:
+                        self.trace.write((row, CLOSED_WAITING, end))
+            self.trace.close(self.elapsed, 0)
+            self.trace.switches = int(self.trace.totals()["resumptions"].sum())
+
+    # Generators driven by hand.
+
+    def wrap(self, function: Any) -> Any:
+        """Wrap a generator function, so that its generators live on threads when driven by hand."""
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> ThreadedGenerator:
+            return ThreadedGenerator(self, function(*args, **kwargs))
+
+        return wrapped
+
+    def unfinished(self) -> int:
+        """Give how many threads have not ended."""
+        return sum(1 for task in self.tasks if task.thread.is_alive())
+
+
+def _standing(coroutine: Any) -> Where | None:
+    frame = innermost(coroutine)
+    return None if frame is None else Where(frame.f_code.co_filename, frame.f_lineno)
+
+
+class _Waiting:
+    """A stretch of waiting of one thread, written down."""
+
+    __slots__ = ("_code", "_engine", "_row")
+
+    def __init__(self, engine: ThreadEngine, row: int, code: int) -> None:
+        self._engine, self._row, self._code = engine, row, code
+
+    def __enter__(self) -> None:
+        if self._code:
+            self._engine.trace.write((self._row, self._code, _clock()))
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._code:
+            self._engine._resumed(self._row)
+
+
+class ThreadedGenerator(collections.abc.Generator[Any, Any, Any]):
+    """A generator that runs on a thread of its own when somebody calls `next`, ``send`` or ``throw``.
+
+    To go through it with ``for`` or ``yield from`` is a call of a function that gives values, which
+    nobody would put on a thread: that runs on the caller's.
+    """
+
+    def __init__(self, engine: ThreadEngine, generator: types.GeneratorType[Any, Any, Any]) -> None:
+        self._generator = generator
+        self._engine = engine
+        self._row = -1
+        self._message: tuple[Callable[[Any], Any], Any]
+        self._answer: tuple[bool, Any]
+        self._go = threading.Lock()
+        self._back = threading.Lock()
+
+    @property
+    def __coroutine__(self) -> types.GeneratorType[Any, Any, Any]:
+        """The generator itself, for an engine that is asked to take it over."""
+        return self._generator
+
+    def __iter__(self) -> Any:
+        return self._generator
+
+    def send(self, value: Any) -> Any:
+        return self._hand_off(self._generator.send, value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
+        if not isinstance(typ, BaseException):
+            typ = typ() if val is None else val
+        return self._hand_off(self._generator.throw, typ)
+
+    def _hand_off(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        generator = self._generator
+        if self._row < 0:
+            if not is_unstarted(generator) or generator.gi_frame is None:
+                return function(argument)
+            self._start()
+        elif generator.gi_frame is None:
+            return function(argument)
+        self._message = (function, argument)
+        self._go.release()
+        self._back.acquire()
+        raised, value = self._answer
+        if raised:
+            raise value
+        return value
+
+    def _start(self) -> None:
+        engine = self._engine
+        parent = self._driver = engine.current
+        with engine._lock:
+            self._row = engine.trace.born(
+                self._generator.__name__, -1 if parent is None else parent.row, 0, _clock(),
+                BORN_WAITING,
+            )  # fmt: skip
+        self._go.acquire()
+        self._back.acquire()
+        engine.start_thread(None, self._live)
+
+    def _live(self) -> None:
+        engine, row, generator = self._engine, self._row, self._generator
+        set_engine(engine)
+        engine._here.task = self._driver
+        recording, write = engine._recording, engine.trace.write
+        alive = True
+        while alive:
+            self._go.acquire()
+            function, argument = self._message
+            if recording:
+                write((row, RESUMED, _clock()))
+            try:
+                self._answer = (False, function(argument))
+            except BaseException as error:
+                alive = False
+                self._answer = (True, error)
+                state = State.DONE if isinstance(error, StopIteration) else State.FAILED
+                state = State.CANCELLED if isinstance(error, GeneratorExit) else state
+                with engine._lock:
+                    engine.trace.finished(row, state, None)
+                if recording:
+                    write((row, STOPPED, _clock()))
+            else:
+                if recording:
+                    write((row, engine.trace.code(SUSPENDED, "send", _standing(generator)), _clock()))
+            self._back.release()
+
+    def close(self) -> None:
+        if self._row < 0:
+            self._generator.close()
+        else:
+            super().close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._generator, name)
+
+    def __repr__(self) -> str:
+        return repr(self._generator)
+

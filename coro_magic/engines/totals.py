@@ -1,0 +1,128 @@
+"""Exact totals per row: how long each coroutine was in which state, and how often it was resumed."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .events import (
+    BORN,
+    BORN_WAITING,
+    BOUNDARIES,
+    CLOSED_WAITING,
+    ENDED,
+    ENDS,
+    KIND_MASK,
+    RESUMED,
+    STOPPED,
+    SUSPENDED,
+    WAITS,
+    WOKEN,
+    YIELDED,
+    Floats,
+    Ints,
+    step_begins,
+)
+
+
+class Stretch:
+    """A batch of steps that took place one after another, maybe more than once."""
+
+    __slots__ = ("count", "index", "longest", "rows", "seconds", "tasks")
+
+    def __init__(self, index: int, tasks: Sequence[Any]) -> None:
+        self.index = index
+        self.tasks = tasks
+        self.rows = array("i", [task.row for task in tasks])
+        self.count = 0
+        self.seconds = 0.0
+        self.longest = 0.0
+
+class Totals:
+    """Exact sums per row.
+
+    Made by adding the moments of leaving a state and subtracting those of entering it.
+    """
+
+    def __init__(self) -> None:
+        self.boundary = 0.0
+        self._columns = {
+            "running": np.zeros(0),
+            "waiting": np.zeros(0),
+            "longest": np.zeros(0),
+            "born": np.zeros(0),
+            "ended": np.zeros(0),
+            "resumptions": np.zeros(0, np.int64),
+            "open_running": np.zeros(0, np.int64),
+            "open_waiting": np.zeros(0, np.int64),
+        }
+
+    def _grown(self, rows: int) -> dict[str, NDArray[Any]]:
+        if len(self._columns["running"]) < rows:
+            # Doubled, so that a growing number of rows is copied a constant number of times.
+            size = max(rows, 2 * len(self._columns["running"]))
+            for name, column in self._columns.items():
+                larger = np.zeros(size, column.dtype)
+                larger[: len(column)] = column
+                if name == "ended":
+                    larger[len(column) :] = np.nan
+                self._columns[name] = larger
+        return self._columns
+
+    def add_stretch(self, stretch: Stretch) -> None:
+        """Add what a batch of steps took, all the times that it took place."""
+        if not stretch.count:
+            return
+        rows = np.frombuffer(stretch.rows, np.int32)
+        columns = self._grown(int(rows.max()) + 1)
+        # A row may be in the batch more than once: plain indexing would count it once.
+        np.add.at(columns["resumptions"], rows, stretch.count)
+        np.add.at(columns["running"], rows, stretch.seconds / len(rows))
+        np.maximum.at(columns["longest"], rows, stretch.longest / len(rows))
+        stretch.count, stretch.seconds, stretch.longest = 0, 0.0, 0.0
+
+    def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> None:
+        """Add events, batches left out: those come through `add_stretch`."""
+        columns = self._grown(row_count)
+        kinds = codes & KIND_MASK
+        begins = step_begins(kinds, times, self.boundary)
+        at = np.flatnonzero(np.isin(kinds, BOUNDARIES))
+        if len(at):
+            self.boundary = float(times[at[-1]])
+
+        def of(*wanted: int) -> NDArray[np.bool_]:
+            return np.isin(kinds, wanted)
+
+        steps = of(YIELDED, WAITS, ENDED)
+        seconds = times[steps] - begins[steps]
+        np.add.at(columns["running"], rows[steps], seconds)
+        np.maximum.at(columns["longest"], rows[steps], seconds)
+        resumed = of(YIELDED, WAITS, ENDED, RESUMED)
+        np.add.at(columns["resumptions"], rows[resumed], 1)
+        born = of(BORN, BORN_WAITING)
+        columns["born"][rows[born]] = times[born]
+        ended = of(*ENDS)
+        columns["ended"][rows[ended]] = times[ended]
+        for name, entering, leaving in (
+            ("running", of(RESUMED), of(SUSPENDED, STOPPED)),
+            ("waiting", of(WAITS, SUSPENDED, BORN_WAITING), of(WOKEN, RESUMED, CLOSED_WAITING)),
+        ):
+            for mask, sign in ((entering, -1), (leaving, 1)):
+                np.add.at(columns[name], rows[mask], sign * times[mask])
+                np.add.at(columns[f"open_{name}"], rows[mask], -sign)
+
+    def columns(self, rows: int, until: float) -> dict[str, NDArray[Any]]:
+        """Give the totals, with what has not ended counted `until`."""
+        grown = self._grown(rows)
+        out = {name: column[:rows].copy() for name, column in grown.items()}
+        for name in ("running", "waiting"):
+            out[name] += out.pop(f"open_{name}") * until
+            # Sums of differences of large numbers: a tiny negative is a zero.
+            np.maximum(out[name], 0.0, out=out[name])
+        out["ended"] = np.where(np.isnan(out["ended"]), until, out["ended"])
+        out["ready"] = np.maximum(out["ended"] - out["born"] - out["running"] - out["waiting"], 0.0)
+        return out

@@ -1,0 +1,245 @@
+"""The baseline's side in the kernel: what is carried to the worker process, and what comes back."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import pickle
+import select
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from ..engines.calls import Calls
+from ..engines.handover import names_in
+from ..engines.program import BODY_NAME, Program
+from ..engines.worker import Failure, Job, Report, pack, read_frame, write_frame
+from ..language import State, Task
+from .run import Run
+
+_GRACE = 5.0  # seconds beyond its budget in which a worker must have answered
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); " \
+         "from coro_magic.engines.worker import main; main()"  # fmt: skip
+
+
+class NoBaseline(Exception):
+    """There can be no baseline; the message says why, and what to do."""
+
+
+class Worker:
+    """The worker process, as the kernel sees it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, if it is not there."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.kill()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # An interrupt from the keyboard goes to the whole group: it is the kernel's affair.
+            start_new_session=True,
+        )
+
+    def call(self, message: bytes, seconds: float) -> Any:
+        """Let it do a job and give its answer.
+
+        Raises
+        ------
+        NoBaseline
+            If it dies, or does not answer in time.
+        """
+        for attempt in (1, 2):
+            self.start()
+            assert self._process is not None
+            try:
+                assert self._process.stdin is not None
+                write_frame(self._process.stdin, message)
+                break
+            except BrokenPipeError:
+                # It was about to end by itself, after its minute.
+                self.kill()
+                if attempt == 2:
+                    raise NoBaseline("the worker process could not be started") from None
+        try:
+            return self._answer(time.monotonic() + seconds)
+        except BaseException:
+            # Whatever it is doing (an interrupt, a worker that hangs): nothing must stay behind.
+            self.kill()
+            raise
+
+    def _answer(self, deadline: float) -> Any:
+        assert self._process is not None and self._process.stdout is not None
+        stream = self._process.stdout
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise NoBaseline("the worker process did not answer; it was ended")
+            ready, _, _ = select.select([stream], [], [], min(left, 1.0))
+            if ready:
+                break
+        payload = read_frame(stream)
+        if payload is None:
+            status = self._process.wait(5)
+            how = f"signal {-status}" if status < 0 else f"status {status}"
+            raise NoBaseline(f"the worker process died ({how})")
+        answer, spent = pickle.loads(payload)
+        if spent:
+            self.kill()
+        return answer
+
+    def kill(self) -> None:
+        """End it, if it is there."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    try:
+                        stream.close()
+                    except OSError:
+                        pass  # what was not written yet is not wanted any more
+
+    def forget_in_child(self) -> None:
+        """After a fork the worker is the parent's."""
+        self._process = None
+
+
+_worker = Worker()
+_one_at_a_time = threading.Lock()
+atexit.register(_worker.kill)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_worker.forget_in_child)
+
+
+def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:
+    """Pickle what the program refers to, before the program changes it.
+
+    Raises
+    ------
+    NoBaseline
+        If something cannot be copied; the message names it.
+    """
+    # Up already when it is needed: it takes a tenth of a second, and the coroutines go first.
+    _worker.start()
+    if isinstance(program, Calls):
+        names: dict[str, Any] = {}
+    else:
+        wanted = names_in(program.compile())
+        names = {name: namespace[name] for name in wanted if name in namespace}
+        names.pop("get_ipython", None)
+        if "get_ipython" in wanted:
+            raise NoBaseline(
+                "the cell uses IPython itself (a % or ! line), which the worker process has not; "
+                "put that line into a cell of its own"
+            )
+    try:
+        return pack(namespace, names)
+    except Exception as error:
+        raise NoBaseline(_name_what_cannot_be_copied(namespace, names, error)) from None
+
+
+def _name_what_cannot_be_copied(
+    namespace: dict[str, Any], names: dict[str, Any], error: Exception
+) -> str:
+    culprits = []
+    for name, value in names.items():
+        try:
+            pack(namespace, {name: value})
+        except Exception as own:
+            culprits.append(f"{name} ({type(value).__name__}: {_first_line(own)})")
+    what = ", ".join(culprits) or _first_line(error)
+    return (
+        f"cannot be copied to the worker process: {what}. "
+        "Make it in the cell, inside the coroutine that needs it; or say --baseline off"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def conduct(
+    program: Program | Calls, carried: bytes, budget: float, detail: int, recording: bool
+) -> Run:
+    """Run the program on threads in the worker process.
+
+    Raises
+    ------
+    NoBaseline
+        If that failed; the message says why.
+    """
+    import cloudpickle
+
+    try:
+        message = cloudpickle.dumps(
+            {
+                "job": Job(program, carried, budget, detail, recording),
+                "path": sys.path,
+                "cwd": os.getcwd(),
+            }
+        )
+    except Exception as error:
+        raise NoBaseline(
+            f"the program cannot be copied to the worker process: {_first_line(error)}"
+        ) from None
+    with _one_at_a_time:
+        answer = _worker.call(message, budget + _GRACE)
+    if isinstance(answer, Failure):
+        raise NoBaseline(f"the worker process failed: {answer.message}")
+    return _as_run(answer)
+
+
+def _as_run(report: Report) -> Run:
+    tasks: list[Task] = []
+    notes = []
+    for result in report.results:
+        task = Task(None, report.trace, result.row)
+        value: Any = None
+        if result.value is not None:
+            try:
+                value = pickle.loads(result.value)
+            except Exception as error:
+                result.text = f"(it does not unpickle: {_first_line(error)})"
+        if result.text:
+            value = NotCopied(result.text)
+            notes.append(f"the result of {task.name} could not be copied back: {result.text}")
+        failure = RuntimeError(result.error) if result.state is State.FAILED else None
+        task.end(result.state, value, failure)
+        tasks.append(task)
+    has_body = bool(tasks) and report.trace.name(0) == BODY_NAME
+    # The body runs on the main thread of a program written by hand: it is not counted.
+    started = report.started - has_body
+    return Run(
+        tasks=tasks,
+        trace=report.trace,
+        elapsed=report.elapsed,
+        switches=report.switches,
+        complete=report.complete,
+        started=started,
+        wanted=started,
+        refused=report.refused,
+        output=report.output,
+        never_started=report.never_started,
+        notes=notes,
+        has_body=has_body,
+    )
+
+
+class NotCopied:
+    """Stands for a result that does not pickle; its repr is the result's."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text

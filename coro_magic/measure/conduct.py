@@ -1,0 +1,222 @@
+"""One run from beginning to end: the coroutines here, then the same program on threads."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..engines import switching
+from ..engines.calls import Calls, call_of
+from ..engines.observe import Observer
+from ..engines.program import Execution, Program
+from ..engines.scheduler import Scheduler
+from ..language import State, Task
+from ..language.task import as_coroutine
+from . import baseline
+from .compare import differences
+from .options import Options
+from .run import Run
+
+_MIN_BUDGET = 2.0  # seconds
+_BUDGET_FACTOR = 10
+
+
+def check_that_a_run_can_begin() -> None:
+    """Raise RuntimeError if it cannot."""
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "a run must be started from the main thread: an interrupt could not reach it elsewhere"
+        )
+    if switching.running():
+        raise RuntimeError(
+            "a run is going on already, and a run inside a run is not possible; "
+            "hand more coroutines over to this one with spawn()"
+        )
+
+
+def run_program(
+    program: Program | Calls,
+    namespace: dict[str, Any],
+    options: Options,
+    *,
+    coroutines: tuple[Any, ...] | None = None,
+    show: Callable[[Any], None] = lambda value: None,
+    progress: Callable[[Scheduler], float] | None = None,
+    on_finish: Callable[[Run], None] | None = None,
+) -> Run:
+    """Run a program, and then its baseline.
+
+    Parameters
+    ----------
+    namespace:
+        Where a cell's names live.
+    coroutines:
+        For `Calls`: the coroutines themselves.
+    show:
+        Displays the value of an expression statement.
+    progress:
+        Called now and then while the coroutines run; gives the seconds until it wants to be again.
+    on_finish:
+        Called with the Run when the coroutines have ended and the baseline is still to come.
+
+    What coroutines did wrong is in the Run's `error`, and is not raised.
+    """
+    check_that_a_run_can_begin()
+    carried, note = _carried(program, namespace, options)
+    scheduler = Scheduler(
+        order=options.order,
+        seed=options.seed,
+        clock=options.clock,
+        trace=options.trace == "on",
+        detail=options.detail,
+        on_error=options.on_error,
+        tick=None if progress is None else lambda: progress(scheduler),
+    )
+    observer: Observer | None = None
+    if isinstance(program, Program):
+        observer = Observer(scheduler, namespace)
+        execution: Any = Execution(program, namespace, show, on_left=observer.left_to_holders)
+        execution.get_ready()
+        if options.trace == "on":
+            observer.start(execution.code)
+    else:
+        execution = program.execution(namespace, show, coroutines=coroutines)
+    try:
+        scheduler.run(execution.begin, namespace)
+    finally:
+        execution.end()
+        if observer is not None:
+            observer.stop()
+    run = _run_of(scheduler, execution, observer, options)
+    run.baseline_note = note
+    if not switching.patches():
+        run.notes.append(
+            "blocking calls do not switch on this platform: only yields and requests do"
+        )
+    if on_finish is not None:
+        on_finish(run)
+    if carried is not None and run.interrupted:
+        run.baseline_note = "not run, because the coroutines were interrupted"
+    elif carried is not None:
+        _add_baseline(run, program, carried, options)
+    return run
+
+
+def _carried(
+    program: Program | Calls, namespace: dict[str, Any], options: Options
+) -> tuple[bytes | None, str]:
+    """Give what the worker needs, or why there is no baseline."""
+    if options.baseline == "off":
+        return None, "switched off"
+    if options.clock == "virtual":
+        return None, "virtual time cannot be compared with the time that threads take"
+    try:
+        return baseline.prepare(program, namespace), ""
+    except baseline.NoBaseline as reason:
+        return None, str(reason)
+
+
+def _run_of(
+    scheduler: Scheduler, execution: Any, observer: Observer | None, options: Options
+) -> Run:
+    run = Run(
+        tasks=list[Task](scheduler.tasks),
+        trace=scheduler.trace,
+        elapsed=scheduler.elapsed,
+        switches=scheduler.trace.switches + (0 if observer is None else observer.count),
+        interrupted=scheduler.interrupted,
+        virtual=options.clock == "virtual",
+        never_started=list(execution.never_started),
+        has_body=execution.body is not None,
+        options=options.as_dict(),
+    )
+    run.started = run.wanted = run.count
+    run.error = _error_of(scheduler)
+    return run
+
+
+def _error_of(scheduler: Scheduler) -> BaseException | None:
+    """Give what the run fails with: the error of the one that failed, or a group of them."""
+    errors: list[BaseException] = []
+    for task in scheduler.tasks:
+        error = task._error
+        if task.state is State.FAILED and error is not None and not task.heeded:
+            if not any(error is other for other in errors):
+                errors.append(error)
+    if scheduler.interrupted and not errors:
+        return KeyboardInterrupt()
+    if not errors:
+        return None
+    if len(errors) == 1:
+        return errors[0]
+    message = f"{len(errors)} coroutines failed"
+    if all(isinstance(error, Exception) for error in errors):
+        return ExceptionGroup(message, errors)  # type: ignore[type-var]
+    return BaseExceptionGroup(message, errors)
+
+
+def _add_baseline(run: Run, program: Program | Calls, carried: bytes, options: Options) -> None:
+    budget = options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * run.elapsed)
+    try:
+        run.baseline = baseline.conduct(
+            program, carried, budget, options.detail, options.trace == "on"
+        )
+    except baseline.NoBaseline as reason:
+        run.baseline_note = str(reason)
+    except KeyboardInterrupt:
+        run.baseline_note = "interrupted"
+        run.interrupted = True
+        run.error = run.error or KeyboardInterrupt()
+    else:
+        if run.baseline.refused:
+            run.baseline.wanted = max(run.count, run.baseline.started)
+        if run.baseline.complete:
+            run.differences = differences(run, run.baseline)
+
+
+def run(*coroutines: Any, **options: Any) -> Run:
+    """Run coroutines on the embedded scheduler, and the same on threads, and give the `Run`.
+
+    Parameters
+    ----------
+    coroutines:
+        Generators and native coroutines that were not started, and functions to call.
+    options:
+        As for ``%%coroutines``, with underscores: ``run(worker(1), worker(2), order="random",
+        seed=1, baseline="off")``. See `coro_magic.OPTIONS`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option or a coroutine is not one.
+    RuntimeError
+        If a run is going on already, or this is not the main thread.
+    Exception
+        What a coroutine failed with, and nobody saw to; an ExceptionGroup for several. The Run is
+        its attribute ``run``.
+    """
+    checked = Options.of(**options)
+    check_that_a_run_can_begin()
+    if not coroutines:
+        raise TypeError("run() takes coroutines or functions, and got none")
+    made = tuple(as_coroutine(each) for each in coroutines)
+    program = Calls(tuple(
+        call_of(given if callable(given) else each)
+        for given, each in zip(coroutines, made, strict=True)
+    ))  # fmt: skip
+    namespace = sys._getframe(1).f_globals
+    finished = run_program(program, namespace, checked, coroutines=made)
+    if finished.error is not None:
+        raise with_run(finished.error, finished)
+    return finished
+
+
+def with_run(error: BaseException, run: Run) -> BaseException:
+    """Give `error` with the Run as its attribute ``run``, where it can have one."""
+    try:
+        error.run = run  # type: ignore[attr-defined]
+    except AttributeError:
+        pass
+    return error

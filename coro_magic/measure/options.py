@@ -1,0 +1,136 @@
+"""The options of a run: one table for the magic, the Python API and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..engines.ready import ORDERS
+from ..engines.trace import DEFAULT_DETAIL
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise ValueError(f"must be more than 0, and is {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(f"must be 0 or more, and is {text}")
+    return value
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes
+    ----------
+    name:
+        As a keyword of `coro_magic.run`; the flag is ``--name`` with dashes for underscores.
+    kind:
+        What makes a value of its text.
+    choices:
+        The values there are, None for any.
+    """
+
+    name: str
+    kind: Callable[[str], Any]
+    default: Any
+    help: str
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """How it is written on a magic's line and on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    def checked(self, value: Any) -> Any:
+        """Give a value that this option can have.
+
+        Raises
+        ------
+        ValueError
+            If it cannot; the message says what it can have.
+        """
+        if value is None or value == self.default:
+            return self.default if value is None else value
+        if isinstance(value, bool) and self.choices == ("on", "off"):
+            value = "on" if value else "off"
+        try:
+            made = self.kind(str(value))
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        if self.choices is not None and made not in self.choices:
+            raise ValueError(
+                f"{self.name}: {value!r} is not one of {', '.join(self.choices)}"
+            )
+        return made
+
+
+OPTIONS = (
+    Option("order", str, "fifo", "who runs next: first come first served, last come first served "
+           "(in rounds), or anyone", tuple(ORDERS)),
+    Option("seed", int, None, "the seed of --order random; the same seed gives the same order",
+           metavar="N"),
+    Option("clock", str, "real", "virtual: time jumps when everybody sleeps", ("real", "virtual")),
+    Option("on_error", str, "continue", "what the others do when a coroutine fails: go on, or be "
+           "cancelled", ("continue", "cancel")),
+    Option("baseline", str, "threads", "what to compare with: the same program with one thread "
+           "per coroutine, in a process of its own", ("threads", "off")),
+    Option("baseline_budget", _number, None, "how long the baseline may take, in seconds; by "
+           "default the larger of 2 and 10 times the coroutines' time", metavar="SECONDS"),
+    Option("trace", str, "on", "off: write nothing down, for the highest speed; there is no "
+           "timeline then", ("on", "off")),
+    Option("detail", _count, DEFAULT_DETAIL, "how many events to keep in detail; beyond that the "
+           "timeline coarsens", metavar="EVENTS"),
+    Option("picture", str, "on", "show the picture and the summary", ("on", "off")),
+    Option("panel", str, "on", "show the interactive panel", ("on", "off")),
+)  # fmt: skip
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one run. See `OPTIONS` for what they mean."""
+
+    order: str = "fifo"
+    seed: int | None = None
+    clock: str = "real"
+    on_error: str = "continue"
+    baseline: str = "threads"
+    baseline_budget: float | None = None
+    trace: str = "on"
+    detail: int = DEFAULT_DETAIL
+    picture: str = "on"
+    panel: str = "on"
+
+    @classmethod
+    def of(cls, **given: Any) -> Options:
+        """Give checked options.
+
+        Raises
+        ------
+        TypeError
+            If there is no option of that name.
+        ValueError
+            If it cannot have that value.
+        """
+        values = {}
+        for name, value in given.items():
+            option = _BY_NAME.get(name)
+            if option is None:
+                known = ", ".join(_BY_NAME)
+                raise TypeError(f"run() has no option {name!r}; there are: {known}")
+            values[name] = option.checked(value)
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give them by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

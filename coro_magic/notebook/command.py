@@ -1,0 +1,121 @@
+"""``python -m coro_magic run FILE.py`` and ``python -m coro_magic lab``."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ..engines.program import Program
+from ..measure.conduct import run_program
+from ..measure.options import OPTIONS, Options
+from ..measure.run import Run
+
+_FIRST = "01_first_run.ipynb"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m coro_magic", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a script as a %%%%coroutines cell")
+    run.add_argument("file", type=Path, metavar="FILE.py")
+    run.add_argument("--save", metavar="PATH", action="append", default=[], help="write the run to a file: "
+                     ".png .svg .pdf .json .csv; may be given more than once")  # fmt: skip
+    for option in OPTIONS:
+        if option.name != "panel":
+            run.add_argument(option.flag, default=option.default, choices=option.choices,
+                             metavar=option.metavar, help=option.help.replace("%", "%%"))  # fmt: skip
+    lab = commands.add_parser("lab", help="open JupyterLab on the first notebook")
+    lab.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
+    given, unknown = parser.parse_known_args(arguments)
+    if given.command == "lab":
+        return open_lab([*given.rest, *unknown])
+    if unknown:
+        run.error(f"unrecognized arguments: {' '.join(unknown)}")
+    values = {k: v for k, v in vars(given).items() if k not in ("command", "file", "save")}
+    try:
+        options = Options.of(**values)
+    except ValueError as error:
+        run.error(str(error))
+    return run_script(given.file, options, given.save)
+
+
+def run_script(path: Path, options: Options, save: list[str]) -> int:
+    """Run a script as a cell and print the summary. Gives 1 if a coroutine failed, 130 if interrupted."""
+    try:
+        source = path.read_text(encoding="utf-8")
+        program = Program(ast.parse(source, str(path)), source, str(path), shown="none")
+        program.compile()
+    except OSError as error:
+        print(f"{path}: {error.strerror}", file=sys.stderr)
+        return 2
+    except SyntaxError as error:
+        traceback.print_exception(error, limit=0)
+        return 2
+    # As for any script: its own folder is where it imports from.
+    sys.path.insert(0, str(path.resolve().parent))
+    sys.argv = [str(path)]
+    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(path), "__builtins__": __builtins__}
+    main_module = sys.modules["__main__"]
+    program.remember_source()
+    vars(main_module).update(namespace)
+    run = run_program(program, vars(main_module), options)
+    if options.picture == "on":
+        print(run.summary())
+    status = _status(run)
+    for target in save:
+        try:
+            run.save(target)
+        except (OSError, ValueError) as error:
+            print(f"{target}: {error}", file=sys.stderr)
+            status = status or 2
+    return status
+
+
+def _status(run: Run) -> int:
+    if run.error is None:
+        return 0
+    if isinstance(run.error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    traceback.print_exception(run.error)
+    return 1
+
+
+def open_lab(rest: list[str]) -> int:
+    """Open JupyterLab on the first notebook; as root and without a display too."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        print("JupyterLab is not installed: pip install 'coro_magic[lab]'", file=sys.stderr)
+        return 2
+    command = [sys.executable, "-m", "jupyterlab", str(_first_notebook())]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        command.append("--no-browser")
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, *rest])
+
+
+def _first_notebook() -> Path:
+    """Give the first notebook: the checkout's, or a copy of the package's that can be changed."""
+    here = Path("notebooks") / _FIRST
+    if here.exists():
+        return here
+    from jupyter_core.paths import jupyter_data_dir
+
+    packaged = Path(__file__).resolve().parent.parent / "notebooks"
+    target = Path(jupyter_data_dir()) / "coro_magic"
+    target.mkdir(parents=True, exist_ok=True)
+    for notebook in packaged.glob("*.ipynb"):
+        if not (target / notebook.name).exists():
+            shutil.copy(notebook, target)
+    return target / _FIRST

@@ -1,0 +1,153 @@
+"""``%%coroutines`` and ``%coroutines``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from ..measure.conduct import check_that_a_run_can_begin, run_program, with_run
+from ..measure.options import OPTIONS, Options
+from .cell import program_of
+from .outputs import Outputs
+
+
+def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the options of the one table as arguments of a magic."""
+    for option in reversed(OPTIONS):
+        shown = f" (default: {option.default})" if option.default is not None else ""
+        function = argument(
+            option.flag,
+            default=option.default,
+            choices=option.choices,
+            metavar=option.metavar,
+            type=_typed(option.kind),
+            help=option.help.replace("%", "%%") + shown,
+        )(function)
+    return argument(
+        "-o", "--output", metavar="NAME", help="bind the Run to this name"
+    )(function)  # fmt: skip
+
+
+def _typed(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def typed(text: str) -> Any:
+        return kind(text)
+
+    # argparse says "invalid number value", and takes the noun from the function's name.
+    typed.__name__ = kind.__name__.strip("_")
+    return typed
+
+
+@magics_class
+class CoroutineMagics(Magics):
+    """The magics of coro_magic."""
+
+    @no_var_expand
+    @magic_arguments()
+    @_with_options
+    @line_cell_magic
+    def coroutines(self, line: str, cell: str | None = None) -> None:
+        """Run a cell's coroutines on one thread, and show what each was doing when.
+
+        A generator or native coroutine that the cell creates and does not start itself is handed
+        over to the scheduler: as a statement of its own (``worker(1)``), or bound at the end of the
+        cell to a name, directly or in a list, tuple, set or dict. One that another coroutine holds
+        is left to it. In a coroutine, ``yield`` lets the others run; so does a blocking call such as
+        ``time.sleep``. Afterwards the same cell runs again in another process, with one thread per
+        coroutine, for comparison::
+
+            %%coroutines -o run
+            import time
+
+            def worker(n):
+                for i in range(n):
+                    time.sleep(0.1)
+                    yield i
+
+            for n in range(10):
+                worker(n)
+
+        ``%coroutines worker(1), worker(2)`` does the same for expressions; options come first.
+        ``from coro_magic import sleep, spawn, Channel, ...`` has more to say in a coroutine.
+        """
+        # What is above this in a traceback is IPython's business and ours, not the user's.
+        __tracebackhide__ = "__ipython_bottom__"
+        if cell is None:
+            line, expression = split_line(line)
+            if not expression:
+                raise UsageError(
+                    "there is nothing to run: write %%coroutines as the first line of a cell, "
+                    "or %coroutines EXPRESSION, EXPRESSION"
+                )
+            cell, lines_before = expression, 0
+        elif cell.strip():
+            lines_before = 1
+        else:
+            raise UsageError("the cell is empty: write the program below the %%coroutines line")
+        arguments = vars(parse_argstring(self.coroutines, line))
+        name = arguments.pop("output")
+        if name is not None and not name.isidentifier():
+            raise UsageError(f"-o takes the name of a variable, and {name!r} is none")
+        try:
+            options = Options.of(**arguments)
+            check_that_a_run_can_begin()
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(str(error)) from None
+        try:
+            program = program_of(self.shell, cell, lines_before)
+        except SyntaxError as error:
+            raise _as_ipython_shows_it(self.shell, error) from None
+        self._run(program, options, name)
+
+    def _run(self, program: Any, options: Options, name: str | None) -> None:
+        __tracebackhide__ = "__ipython_bottom__"
+        shell: Any = self.shell
+        outputs = Outputs(options, rich=hasattr(shell, "kernel"))
+        run = run_program(
+            program,
+            shell.user_ns,
+            options,
+            show=sys.displayhook,
+            progress=outputs.progress,
+            on_finish=outputs.coroutines_ended,
+        )
+        if name is not None:
+            shell.user_ns[name] = run
+        outputs.finished(run)
+        if run.error is not None:
+            raise with_run(run.error, run)
+
+
+def _as_ipython_shows_it(shell: Any, error: SyntaxError) -> Exception:
+    """Give an exception that is displayed like a syntax error in an ordinary cell.
+
+    IPython would show a `SyntaxError` raised by a magic with all the calls that led there.
+    """
+    shown = shell.SyntaxTB.structured_traceback(type(error), error, [])
+    kind = type(type(error).__name__, (Exception,), {"_render_traceback_": lambda self: shown})
+    return kind(str(error))  # type: ignore[no-any-return]
+
+
+_FLAGS = {option.flag for option in OPTIONS} | {"-o", "--output"}
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """Split the line of ``%coroutines`` into its options, which come first, and its expressions."""
+    rest = line.lstrip()
+    end = len(line) - len(rest)
+    while True:
+        match = re.match(r"\s*(--?[a-z][a-z-]*)(?:=\S*|\s+\S+)?", line[end:])
+        if match is None or match[1] not in _FLAGS and not match[1].startswith("-"):
+            break
+        end += match.end()
+    return line[:end], line[end:].strip()
+
+
+def load(shell: Any) -> None:
+    """Register the magics."""
+    shell.register_magics(CoroutineMagics)

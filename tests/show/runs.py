@@ -1,0 +1,86 @@
+"""Runs to show: real ones of coroutines, and threads' traces written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from coro_magic.engines.scheduler import Scheduler
+from coro_magic.engines.trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
+from coro_magic.language import Channel, State, mark, sleep, spawn
+from coro_magic.measure.run import Run
+
+
+def run_of(body: Callable[[], Any], baseline: Run | None = None, **options: Any) -> Run:
+    """Run a body as the first coroutine."""
+    scheduler = Scheduler(**options)
+    scheduler.run(lambda engine: engine.spawn(body()))
+    return Run(
+        tasks=list(scheduler.tasks),
+        trace=scheduler.trace,
+        elapsed=scheduler.elapsed,
+        switches=scheduler.trace.switches,
+        virtual=options.get("clock") == "virtual",
+        has_body=True,
+        baseline=baseline,
+    )
+
+
+def sleepers(count: int, naps: int = 3) -> Callable[[], Iterator[Any]]:
+    """Give a body that spawns `count` coroutines which sleep `naps` times; they return their number."""
+
+    def nap(number: int) -> Iterator[Any]:
+        for _ in range(naps):
+            yield sleep(0.001 * (1 + number % 5))
+        return number
+
+    def body() -> Iterator[Any]:
+        for number in range(count):
+            spawn(nap(number))
+        yield
+
+    return body
+
+
+def troubled() -> Iterator[Any]:
+    """A body with one coroutine that fails, one that is cancelled, and one that waits for ever."""
+    channel: Channel[int] = Channel()
+
+    def bad() -> Iterator[Any]:
+        yield sleep(0.001)
+        raise ValueError("line\none <b>$x_1$</b>")
+
+    def lost() -> Iterator[Any]:
+        yield channel.get()
+
+    def slow() -> Iterator[Any]:
+        yield sleep(100)
+
+    spawn(bad())
+    spawn(lost())
+    task = spawn(slow())
+    mark("here $\\frac{1}$")
+    yield sleep(0.005)
+    task.cancel()
+
+
+def threads(
+    count: int, seconds: float, complete: bool = True, wanted: int | None = None, output: str = ""
+) -> Run:
+    """Give a baseline whose `count` threads run, sleep, and run again; times in seconds."""
+    trace = Trace(unit="thread")
+    rows = [trace.born("body" if not n else "nap", -1, 0, 0.0, BORN_WAITING) for n in range(count + 1)]
+    code = trace.code(SUSPENDED, "sleep", None)
+    for share, kind in ((0.1, RESUMED), (0.3, code), (0.7, RESUMED), (1.0, STOPPED)):
+        for row in rows:
+            if kind != STOPPED or complete:
+                trace.write((row, kind, seconds * share))
+    if complete:
+        for row in rows:
+            trace.finished(row, State.DONE, None)
+    switches = 2 * len(rows)
+    trace.close(seconds, switches)
+    return Run(
+        tasks=[], trace=trace, elapsed=seconds, switches=switches, has_body=True, complete=complete,
+        started=count, wanted=count if wanted is None else wanted, output=output,
+    )  # fmt: skip
