@@ -90,7 +90,10 @@ class Line:
         """Let these tasks make a step each, the line before having come to its end."""
         self.tasks = tasks
         self.settled = 0
-        if self._in_order and not self._ready:
+        if not self._in_order or self._ready or self.most < MAX_BATCH:
+            # While steps are long, or may be, nobody joins a line whose steps are timed together.
+            self._arrive_at_queue()
+        else:
             self.arrive, self._arrive_all = tasks.append, tasks.extend
             if len(tasks) * 2 <= self.most:
                 # Few tasks: go round more than once before looking up.
@@ -124,8 +127,9 @@ class Line:
                 self._arrive_all(before)
         if self._period:
             # The line was written out more than once: what follows, up to the running step's next
-            # turn, are the others in their order.
+            # turn, are the others in their order. Those whose turn is behind the line's end come too.
             del line[position + self._period :]
+            line += line[len(line) - self._period : position]
             self._period = 0
         if position > _LONG:
             self._arrive_at_queue()

@@ -148,7 +148,7 @@ class Observer:
             code = self._reasons.get(key)
             if code is None:
                 where = Where(frame.f_code.co_filename, frame.f_lineno)
-                code = self._reasons[key] = self._trace.code(SUSPENDED, "send", where)
+                code = self._reasons[key] = self._trace.code(SUSPENDED, "its driver", where)
             self._trace.write((row, code, self._scheduler.clock()))
 
     def _ended(self, frame: types.FrameType, error: BaseException | None) -> None:

@@ -124,8 +124,9 @@ class ScheduledTask(Task):
             self.request.withdraw()
             self.fail(error)
             return
-        if isinstance(self.overdue, Cancelled):
-            return
+        due = self.argument[1] if self.step in (throw, give_resume) else self.overdue
+        if isinstance(due, Cancelled):
+            return  # one is enough
         if self.parked is None and self.engine.current is not self:
             if self.step is give_up:
                 self.step, self.argument = throw, (self, self.overdue)
@@ -234,18 +235,39 @@ class Refuse(Request):
 
 
 class Limit:
-    """The deadline of a ``with timeout(...)`` block."""
+    """The deadline of a ``with timeout(...)`` block.
+
+    Who is in several blocks may catch the error of an outer one inside of it, where only that of the
+    inner one was expected. The outer one tells it again then, as soon as the inner block is left.
+    """
 
     def __init__(self, task: ScheduledTask, seconds: float) -> None:
         self.task = task
         self.error = TimeoutError(f"{seconds:g} s are over")
+        self.over = False
         self.timer = task.engine.call_later(seconds, self._over)
+        self.outer = task.engine.limits.get(task)
+        task.engine.limits[task] = self
 
     def _over(self) -> None:
+        self.over = True
         self.task.interrupt(self.error)
 
     def cancel(self) -> None:
+        """The block was left."""
+        task, limits = self.task, self.task.engine.limits
         self.timer.cancel()
-        if self.task.overdue is self.error:
+        self.over = False
+        if task.overdue is self.error:
             # Over, but the block was left before anything waited: nothing to say any more.
-            self.task.overdue = None
+            task.overdue = None
+        if limits.get(task) is self:
+            if self.outer is None:
+                del limits[task]
+            else:
+                limits[task] = self.outer
+        outer = self.outer
+        while outer is not None and not outer.over:
+            outer = outer.outer
+        if outer is not None:
+            task.interrupt(outer.error)

@@ -480,7 +480,7 @@ class ThreadedGenerator(collections.abc.Generator[Any, Any, Any]):
                     write((row, STOPPED, _clock()))
             else:
                 if recording:
-                    write((row, engine.trace.code(SUSPENDED, "send", _standing(generator)), _clock()))
+                    write((row, engine.trace.code(SUSPENDED, "its driver", _standing(generator)), _clock()))
             self._back.release()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..engines import switching
@@ -45,6 +46,7 @@ def run_program(
     show: Callable[[Any], None] = lambda value: None,
     progress: Callable[[Scheduler], float] | None = None,
     on_finish: Callable[[Run], None] | None = None,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Run:
     """Run a program, and then its baseline.
 
@@ -58,6 +60,8 @@ def run_program(
         Displays the value of an expression statement.
     progress:
         Called now and then while the coroutines run; gives the seconds until it wants to be again.
+    around:
+        Gives a context in which the coroutines run.
     on_finish:
         Called with the Run when the coroutines have ended and the baseline is still to come.
 
@@ -84,7 +88,8 @@ def run_program(
     else:
         execution = program.execution(namespace, show, coroutines=coroutines)
     try:
-        scheduler.run(execution.begin, namespace)
+        with around():
+            scheduler.run(execution.begin, namespace)
     finally:
         execution.end()
         if observer is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -15,6 +16,7 @@ from ..measure.conduct import check_that_a_run_can_begin, run_program, with_run
 from ..measure.options import OPTIONS, Options
 from .cell import program_of
 from .outputs import Outputs
+from .stream import kept_at_first
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,6 +117,7 @@ class CoroutineMagics(Magics):
             show=sys.displayhook,
             progress=outputs.progress,
             on_finish=outputs.coroutines_ended,
+            around=kept_at_first if outputs.rich else nullcontext,
         )
         if name is not None:
             shell.user_ns[name] = run

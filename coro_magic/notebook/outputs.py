@@ -32,14 +32,14 @@ class Outputs:
 
     def __init__(self, options: Options, rich: bool) -> None:
         self._options = options
-        self._rich = rich
+        self.rich = rich
         self._picture: str | None = None
         self._summary: str | None = None
 
     def progress(self, scheduler: Scheduler) -> float:
         """Show how far it is; give the seconds until the next time."""
         begun = time.perf_counter()
-        if self._options.picture == "on" and self._rich:
+        if self._options.picture == "on" and self.rich:
             from ..show.ongoing import so_far
 
             trace, elapsed = scheduler.trace, scheduler.now()
@@ -51,7 +51,7 @@ class Outputs:
     def coroutines_ended(self, run: Run) -> None:
         """The coroutines have ended and the baseline is still to come: say so, if that may take long."""
         if self._picture is not None or run.elapsed > 0.5:
-            if self._options.picture == "on" and self._rich and run.baseline_note == "":
+            if self._options.picture == "on" and self.rich and run.baseline_note == "":
                 headline = show.summary(run).splitlines()[0]
                 self._show_text(f"{headline}; now the same with threads ...")
 
@@ -60,7 +60,7 @@ class Outputs:
         if self._options.picture == "off":
             return
         text = show.summary(run)
-        if not self._rich:
+        if not self.rich:
             print(text)
             return
         png = show.png(show.picture(run))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ..measure.run import Run as _Run
+from ..measure.run import Run, Views
 from .words import headline, summary
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..engines.trace import Trace
-    from ..measure.run import Run
 
 __all__ = [
     "headline",
@@ -92,4 +91,4 @@ def panel(run: Run, timeline_png: bytes | None = None) -> Tab:
 
 
 # `Run` is below this room and does not know it: it is told here how it looks.
-_Run.views = lambda: sys.modules[__name__]
+Run.views = lambda: cast(Views, sys.modules[__name__])

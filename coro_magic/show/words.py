@@ -75,7 +75,11 @@ def comparison(run: Run) -> str:
     baseline, ratio = run.baseline, run.speedup
     if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
         return ""
-    if baseline.started < baseline.wanted or (baseline.error is None) is not (run.error is None):
+    if (
+        baseline.refused
+        or baseline.started < baseline.wanted
+        or (baseline.error is None) is not (run.error is None)
+    ):
         return ""  # one side did less than the other
     if not baseline.complete:
         return f"; more than {times(ratio)} as fast" if ratio > ABOUT_THE_SAME else ""

@@ -144,3 +144,10 @@ def test_a_repr_that_fails_or_is_huge_is_bounded_text() -> None:
     assert "Bad" in short_repr(Bad())
     assert len(short_repr([list(range(1000))] * 100_000)) <= 80
     assert short_repr([1, "a"]) == "[1, 'a']"
+
+
+def test_a_run_knows_how_it_looks_once_this_room_is_there() -> None:
+    run = run_of(sleepers(3))
+    assert run.summary() == show.summary(run)
+    assert repr(run) == f"<Run: {show.headline(run)}>"
+    assert run.to_dict()["headline"] == show.headline(run)

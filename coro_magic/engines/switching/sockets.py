@@ -117,12 +117,12 @@ def _sendto(original: Any) -> Callable[..., Any]:
             args = (0, args[0])
         deadline = _deadline(sock)
         if deadline is not None and not _is_ready(sock, True):
-            _wait(sock, True, "sendto", deadline)
+            _wait(sock, True, "send", deadline)
         while True:
             try:
                 return original(sock, data, args[0] | _DONTWAIT, args[1])
             except BlockingIOError:
-                _wait(sock, True, "sendto", deadline)
+                _wait(sock, True, "send", deadline)
 
     return cooperative
 
@@ -137,12 +137,12 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
         buffers, ancdata = list(buffers), list(ancdata)
         deadline = _deadline(sock)
         if deadline is not None and not _is_ready(sock, True):
-            _wait(sock, True, "sendmsg", deadline)
+            _wait(sock, True, "send", deadline)
         while True:
             try:
                 return original(sock, buffers, ancdata, flags | _DONTWAIT, address)
             except BlockingIOError:
-                _wait(sock, True, "sendmsg", deadline)
+                _wait(sock, True, "send", deadline)
 
     return cooperative
 
@@ -162,7 +162,7 @@ def _sendall(original: Any) -> Callable[..., Any]:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError("timed out")
                 if timeout is not None and not _is_ready(sock, True):
-                    _wait(sock, True, "sendall", deadline)
+                    _wait(sock, True, "send", deadline)
                 sent += send(sock, octets[sent:], flags)
             if not octets:
                 original(sock, data, flags)
@@ -234,6 +234,11 @@ def _connect_ex_patch(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _verb(name: str) -> str:
+    """Give what a method waits for, which is one thing whatever the variant of the call."""
+    return next((verb for verb in ("recv", "send", "connect") if name.startswith(verb)), name.lstrip("_"))
+
+
 def patches() -> list[Patch]:
     """Give the patches; none where a socket call cannot be told not to wait (Windows)."""
     if not _DONTWAIT:
@@ -255,7 +260,7 @@ def patches() -> list[Patch]:
         ("sendmsg", _sendmsg),
     ]
     return [
-        Patch(socket.socket, name, name.lstrip("_"), make)
+        Patch(socket.socket, name, _verb(name), make)
         for name, make in rows
         if hasattr(socket.socket, name)
     ]

@@ -1,0 +1,83 @@
+"""Standard output in the first moments of a run.
+
+A notebook's `print` wakes the thread that sends output to the front end, and that thread takes the GIL
+for up to five milliseconds. On threads, in the worker process, the same `print` goes to a buffer. So
+that neither side pays for the other's plumbing, what is printed in the first moments of a run is kept
+until the run ends or those moments are over; from then on everything goes straight through.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_KEPT_FOR = 0.05  # seconds
+
+
+class _Kept:
+    """Stands in for `sys.stdout`."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._texts: list[str] = []
+        self._lock = threading.Lock()
+        self._straight = False
+        self._timer: threading.Timer | None = None
+
+    def write(self, text: str) -> int:
+        """Keep `text`, or pass it on."""
+        if self._straight:
+            return self._stream.write(text)  # type: ignore[no-any-return]
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        with self._lock:
+            self._texts.append(text)
+            if self._timer is None:
+                # A step that prints and then computes for long must not keep its line for itself.
+                self._timer = threading.Timer(_KEPT_FOR, self.release)
+                self._timer.daemon = True
+                self._timer.start()
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was kept."""
+        with self._lock:
+            texts, self._texts = self._texts, []
+            if texts:
+                self._stream.write("".join(texts))
+        self._stream.flush()
+
+    def release(self) -> None:
+        """Pass on what was kept, and everything from now on."""
+        with self._lock:
+            texts, self._texts = self._texts, []
+            if texts:
+                self._stream.write("".join(texts))
+            self._straight = True
+
+    def end(self) -> None:
+        """Release, and leave no timer behind."""
+        self.release()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def kept_at_first() -> Iterator[None]:
+    """Keep what is printed in the first moments of a ``with`` block."""
+    before = sys.stdout
+    kept = _Kept(before)
+    sys.stdout = kept  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if sys.stdout is kept:
+            sys.stdout = before
+        kept.end()
