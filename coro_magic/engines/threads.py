@@ -28,7 +28,7 @@ from ..language.task import (
     is_unstarted,
 )
 from .frames import ended_at, innermost, strip, user_line
-from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
+from .trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
 
 _thread_sleep = time.sleep
 _clock = time.perf_counter
@@ -85,7 +85,9 @@ class ThreadEngine:
     Attributes
     ----------
     trace:
-        What happened; a row is a thread.
+        Where threads write down what happens; a row is a thread.
+    record:
+        What happened until the end of the run: a trace that no thread writes to any more.
     started:
         How many threads were started.
     refused:
@@ -94,11 +96,13 @@ class ThreadEngine:
 
     def __init__(self, detail: int, recording: bool = True) -> None:
         self.trace = Trace(recording=recording, detail=detail, unit="thread")
+        self.record = self.trace
         self.tasks: list[ThreadTask] = []
         self.started = 0
         self.refused = False
         self.elapsed = 0.0
         self._recording = recording
+        self._over_and_done = False
         self._lock = threading.Lock()
         self._handed_over: set[int] = set()
         self._kept: list[Any] = []
@@ -129,6 +133,8 @@ class ThreadEngine:
         where = user_line(None, None)
         parent = self.current
         with self._lock:
+            if self._over_and_done:
+                raise CannotStartThread("the run is over")
             if id(coroutine) in self._handed_over:
                 raise ValueError(f"{coroutine.__name__} was handed over already")
             check_unstarted(coroutine)
@@ -328,7 +334,7 @@ class ThreadEngine:
             complete = not self.refused and (not self._unfinished or end is not None)
         end = end or _clock()
         self.elapsed = end - self.trace.origin
-        self._close(end, complete)
+        self._close(complete)
         return complete
 
     def _all_waiting_for_more(self) -> list[tuple[ThreadTask, Request]] | None:
@@ -340,23 +346,24 @@ class ThreadEngine:
             return waiting  # type: ignore[return-value]
         return None
 
-    def _close(self, end: float, complete: bool) -> None:
+    def _close(self, complete: bool) -> None:
+        """Note how those who have not ended are left, and let the trace not be touched any more."""
         with self._lock:
+            # Threads that are left behind go on, and must find somewhere else to write.
+            sealed, self.trace = self.trace, Trace(recording=False, unit="thread")
+            self._recording = False
+            self.record = sealed
+            self._over_and_done = True
             for task in self.tasks:
                 if task._final is None:
-                    state = State.LEFT_OVER if complete and not task.daemon else State.CANCELLED
-                    task._final = state
-                    self.trace.finished(task.row, state, _standing(task.coroutine))
-                    if self._recording:
-                        self.trace.write((task.row, CLOSED_WAITING, end))
-            for row in range(len(self.trace)):
-                if self.trace.final(row) is None:
+                    task._final = State.LEFT_OVER if complete and not task.daemon else State.CANCELLED
+                    sealed.finished(task.row, task._final, _standing(task.coroutine))
+            for row in range(len(sealed)):
+                if sealed.final(row) is None:
                     # A generator that was driven by hand, and not to its end.
-                    self.trace.finished(row, State.LEFT_OVER, None)
-                    if self._recording:
-                        self.trace.write((row, CLOSED_WAITING, end))
-            self.trace.close(self.elapsed, 0)
-            self.trace.switches = int(self.trace.totals()["resumptions"].sum())
+                    sealed.finished(row, State.LEFT_OVER, None)
+            sealed.close(self.elapsed, 0)
+            sealed.switches = int(sealed.totals()["resumptions"].sum())
 
     # Generators driven by hand.
 
@@ -368,10 +375,6 @@ class ThreadEngine:
             return ThreadedGenerator(self, function(*args, **kwargs))
 
         return wrapped
-
-    def unfinished(self) -> int:
-        """Give how many threads have not ended."""
-        return sum(1 for task in self.tasks if task.thread.is_alive())
 
 
 def _standing(coroutine: Any) -> Where | None:

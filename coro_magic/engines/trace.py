@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..language import State, Where
+from . import DEFAULT_DETAIL
 from .events import (
     BATCH,
     BORN,
@@ -69,7 +70,6 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_BATCH = 128
-DEFAULT_DETAIL = 3_000_000
 _FOLD_AT = 3 * 65_536  # entries of the flat list, three to an event
 
 
@@ -198,17 +198,21 @@ class Trace:
         self._items[row] = self._items.get(row, 0) + 1
 
     def close(self, time: float, switches: int) -> None:
-        """The run is over; `switches` steps were made in it."""
+        """The run is over; `switches` steps were made in it. What is written from now on gets lost."""
         self.duration = time
         self.switches = switches
         if self.recording:
             self.fold()
         self._known.clear()
+        # Threads that are left behind may have the old list's method in their hands.
+        self._log = []
+        self.write = self._log.extend
 
     def fold(self) -> None:
         """Bring the totals up to date with what was written, and make room for more."""
         log = self._log[:]
-        self._log.clear()
+        # Not all of it: another thread may have written in the meantime.
+        del self._log[: len(log)]
         for stretch in self._known.values():
             self._totals.add_stretch(stretch)
         if not log:

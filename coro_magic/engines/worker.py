@@ -161,10 +161,10 @@ def perform(job: Job) -> tuple[Report, bool]:
         complete = engine.run(execution.begin, job.budget)
     results = [_result(task) for task in engine.tasks]
     report = Report(
-        trace=engine.trace,
+        trace=engine.record,
         results=results,
         elapsed=engine.elapsed,
-        switches=engine.trace.switches,
+        switches=engine.record.switches,
         complete=complete,
         started=engine.started,
         refused=engine.refused,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..engines import DEFAULT_DETAIL
 from ..engines.ready import ORDERS
-from ..engines.trace import DEFAULT_DETAIL
 
 
 def _number(text: str) -> float:

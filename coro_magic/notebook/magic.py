@@ -12,10 +12,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from ..measure.conduct import check_that_a_run_can_begin, run_program, with_run
 from ..measure.options import OPTIONS, Options
 from .cell import program_of
-from .outputs import Outputs
 from .stream import kept_at_first
 
 
@@ -95,6 +93,9 @@ class CoroutineMagics(Magics):
         name = arguments.pop("output")
         if name is not None and not name.isidentifier():
             raise UsageError(f"-o takes the name of a variable, and {name!r} is none")
+        # Here and not above: to load the extension must not cost what the first run needs (numpy).
+        from ..measure.conduct import check_that_a_run_can_begin
+
         try:
             options = Options.of(**arguments)
             check_that_a_run_can_begin()
@@ -108,6 +109,9 @@ class CoroutineMagics(Magics):
 
     def _run(self, program: Any, options: Options, name: str | None) -> None:
         __tracebackhide__ = "__ipython_bottom__"
+        from ..measure.conduct import run_program, with_run
+        from .outputs import Outputs
+
         shell: Any = self.shell
         outputs = Outputs(options, rich=hasattr(shell, "kernel"))
         run = run_program(

@@ -43,8 +43,9 @@ class Outputs:
             from ..show.ongoing import so_far
 
             trace, elapsed = scheduler.trace, scheduler.now()
-            words = so_far(trace, elapsed)
-            self._show_png(show.png(show.live(trace, elapsed)), words)
+            words = so_far(trace, elapsed, has_body=True)
+            so_far_run = Run([], trace, elapsed, trace.switches, has_body=True)
+            self._show_png(show.png(show.live(so_far_run, elapsed)), words)
             self._show_text(words)
         return max(_SHORTEST_PAUSE, _SHARE * (time.perf_counter() - begun))
 

@@ -25,7 +25,11 @@ class _Kept:
         self._texts: list[str] = []
         self._lock = threading.Lock()
         self._straight = False
-        self._timer: threading.Timer | None = None
+        # A step that prints and then computes for long must not keep its line for itself. Started
+        # here, because to start a thread can take longer than many a run.
+        self._timer = threading.Timer(_KEPT_FOR, self.release)
+        self._timer.daemon = True
+        self._timer.start()
 
     def write(self, text: str) -> int:
         """Keep `text`, or pass it on."""
@@ -35,11 +39,6 @@ class _Kept:
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         with self._lock:
             self._texts.append(text)
-            if self._timer is None:
-                # A step that prints and then computes for long must not keep its line for itself.
-                self._timer = threading.Timer(_KEPT_FOR, self.release)
-                self._timer.daemon = True
-                self._timer.start()
         return len(text)
 
     def flush(self) -> None:
@@ -61,9 +60,8 @@ class _Kept:
     def end(self) -> None:
         """Release, and leave no timer behind."""
         self.release()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
+        self._timer.cancel()
+        self._timer.join()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

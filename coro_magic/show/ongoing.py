@@ -50,7 +50,8 @@ def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
         side = _Sampled(None, trace, elapsed, None, history)
     with own_style():
         sheet = Sheet(2.4, _DPI)
-        sheet.say_at(0.15, 0.1, so_far(trace, elapsed), fontsize=11, fontweight="bold")
+        body = isinstance(run_or_trace, Run) and run_or_trace.has_body
+        sheet.say_at(0.15, 0.1, so_far(trace, elapsed, body), fontsize=11, fontweight="bold")
         left = 0.6
         for word, colour in _LEGEND:
             sheet.say_at(left, 0.36, "■", color=colour, fontsize=9)
@@ -66,10 +67,13 @@ def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
         return sheet
 
 
-def so_far(trace: Trace, elapsed: float) -> str:
-    """Say how far a run is: ``running for 1.3 s: 200 coroutines, 120 done, 3 failed``."""
-    ends = trace.final_codes()
-    parts = [count(len(trace), trace.unit)]
+def so_far(trace: Trace, elapsed: float, has_body: bool = False) -> str:
+    """Say how far a run is: ``running for 1.3 s: 200 coroutines, 120 done, 3 failed``.
+
+    With `has_body` the first row is the cell's body, which is not counted.
+    """
+    ends = trace.final_codes()[int(has_body) :]
+    parts = [count(len(ends), trace.unit)]
     for state in (State.DONE, State.FAILED, State.CANCELLED):
         there = int(np.count_nonzero(ends == STATE_CODES[state]))
         parts += [f"{number(there)} {state}"] if there else []
