@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import coro_magic.show  # noqa: F401  (tells a Run how it looks)
 from coro_magic.engines.program import Program
 from coro_magic.measure.conduct import run_program
 from coro_magic.measure.options import Options
@@ -37,7 +38,7 @@ class Cell:
         return {name: value for name, value in self.run.baseline.results.items() if name != "cell"}
 
 
-def cell(source: str, names: dict[str, Any] | None = None, shown: str = "last", **options: Any) -> Cell:
+def cell(source: str, names: dict[str, Any] | None = None, shown: str = "last_expr", **options: Any) -> Cell:
     """Run a cell, without a baseline unless it is asked for. Raises nothing for what coroutines did."""
     source = textwrap.dedent(source).strip("\n")
     names = {"__name__": "__main__"} if names is None else names

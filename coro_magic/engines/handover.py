@@ -133,12 +133,20 @@ class _Reach:
         elif isinstance(value, types.MethodType):
             self._look(value.__func__, found, seen, depth)
             self._look(value.__self__, found, seen, depth)
+        elif isinstance(value, types.BuiltinMethodType):
+            self._look(value.__self__, found, seen, depth)  # somebody's ``send``
         elif isinstance(value, functools.partial):
             for each in (value.func, *value.args, *value.keywords.values()):
                 self._look(each, found, seen, depth)
         elif type(value) in _CONTAINERS and depth:
             for each in value.values() if type(value) is dict else value:
                 self._look(each, found, seen, depth - 1)
+        elif depth and type(value).__module__ == self._namespace.get("__name__"):
+            # An object of a class of the user's: what it has, and what its methods name.
+            if key not in seen:
+                seen.add(key)
+                for each in (*_own(value), *_own(type(value))):
+                    self._look(each, found, seen, depth - 1)
 
     def _named_by(self, code: types.CodeType) -> set[int]:
         known = self._by_code.get(id(code))
@@ -149,6 +157,13 @@ class _Reach:
                 if name in self._namespace:
                     self._look(self._namespace[name], known, set(), _DEPTH)
         return known
+
+
+def _own(value: Any) -> Iterable[Any]:
+    try:
+        return list(vars(value).values())
+    except Exception:
+        return ()  # it has none, or an odd way of giving them
 
 
 def names_in(code: types.CodeType) -> set[str]:

@@ -84,13 +84,6 @@ class Observer:
             if isinstance(constant, types.CodeType):
                 self._add_codes(constant)
 
-    def left_to_holders(self, coroutines: list[Any]) -> None:
-        """Give a row to coroutines that are there for somebody to drive."""
-        for coroutine in coroutines:
-            frame = getattr(coroutine, "gi_frame", None)
-            if frame is not None and frame not in self._rows:
-                self._born(frame)
-
     def stop(self) -> None:
         """Stop watching, and note those who did not end as left over; they stay as they are."""
         if self._tool is not None:

@@ -15,7 +15,7 @@ import functools
 import inspect
 import linecache
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,14 +57,15 @@ class Program:
     flags:
         Compiler flags, for future statements made in earlier cells.
     shown:
-        Which of the body's expression statements are displayed: ``"last"``, ``"all"`` or ``"none"``.
+        Which of the body's expression statements are displayed, as in IPython: ``"last_expr"``,
+        ``"last"`` (those inside a last ``for`` or ``if`` too), ``"all"`` or ``"none"``.
     """
 
     tree: ast.Module
     source: str
     filename: str
     flags: int = 0
-    shown: str = "last"
+    shown: str = "last_expr"
 
     def compile(self, threads: bool = False) -> types.CodeType:
         """Compile the cell, rewritten as this module's opening says."""
@@ -88,6 +89,7 @@ class Program:
             len(self.source), None, self.source.splitlines(keepends=True), self.filename,
         )  # fmt: skip
 
+
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -96,24 +98,25 @@ class _Rewriter(ast.NodeTransformer):
         self._tree = copy.deepcopy(tree)
         self._threads = threads
         self._shown = shown
-        body = self._tree.body
-        self._last = body[-1] if body else None
+        self._show = False
 
     def rewritten(self) -> ast.Module:
-        tree = self.visit(self._tree)
-        assert isinstance(tree, ast.Module)
-        return ast.fix_missing_locations(tree)
+        body = self._tree.body
+        for index, statement in enumerate(body):
+            last = index == len(body) - 1
+            self._show = self._shown == "all" or last and (
+                self._shown == "last"
+                or self._shown == "last_expr" and isinstance(statement, ast.Expr)
+            )
+            body[index] = self.visit(statement)
+        return ast.fix_missing_locations(self._tree)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        if isinstance(node.value, ast.Constant):
-            # A docstring, or `...`: shown if it stands last, and never a coroutine.
-            if node is not self._last:
-                return node
+        if isinstance(node.value, ast.Constant) and not self._show:
+            return node  # a docstring, say: never a coroutine
         self.generic_visit(node)
-        show = self._shown == "all" or (self._shown == "last" and node is self._last)
-        call = ast.Call(
-            ast.Name(STATEMENT, ast.Load()), [node.value, ast.Constant(show)], keywords=[]
-        )
+        arguments = [node.value, ast.Constant(self._show)]
+        call = ast.Call(ast.Name(STATEMENT, ast.Load()), arguments, keywords=[])
         return ast.copy_location(ast.Expr(ast.copy_location(call, node.value)), node)
 
     def _function(self, node: Any) -> Any:
@@ -164,7 +167,6 @@ class Execution:
     namespace: dict[str, Any]
     show: Callable[[Any], None]
     wrap: Callable[[Any], Any] | None = None
-    on_left: Callable[[list[Any]], None] | None = None
     left: list[tuple[str, Any]] = field(default_factory=list)
     body: Task | None = None
     _before: dict[str, Any] = field(default_factory=dict)
@@ -234,8 +236,6 @@ class Execution:
         others = [task.coroutine for task in self._engine.tasks if task.coroutine is not None]
         held = left_to_holders([each for _, each in found], others, self.namespace)
         self.left = [(name, each) for name, each in found if id(each) in held]
-        if self.on_left is not None and self.left:
-            self.on_left([each for _, each in self.left])
         for _, coroutine in found:
             if id(coroutine) not in held:
                 self._engine.spawn(coroutine)

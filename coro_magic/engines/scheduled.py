@@ -235,39 +235,19 @@ class Refuse(Request):
 
 
 class Limit:
-    """The deadline of a ``with timeout(...)`` block.
-
-    Who is in several blocks may catch the error of an outer one inside of it, where only that of the
-    inner one was expected. The outer one tells it again then, as soon as the inner block is left.
-    """
+    """The deadline of a ``with timeout(...)`` block."""
 
     def __init__(self, task: ScheduledTask, seconds: float) -> None:
         self.task = task
         self.error = TimeoutError(f"{seconds:g} s are over")
-        self.over = False
         self.timer = task.engine.call_later(seconds, self._over)
-        self.outer = task.engine.limits.get(task)
-        task.engine.limits[task] = self
 
     def _over(self) -> None:
-        self.over = True
         self.task.interrupt(self.error)
 
     def cancel(self) -> None:
         """The block was left."""
-        task, limits = self.task, self.task.engine.limits
         self.timer.cancel()
-        self.over = False
-        if task.overdue is self.error:
+        if self.task.overdue is self.error:
             # Over, but the block was left before anything waited: nothing to say any more.
-            task.overdue = None
-        if limits.get(task) is self:
-            if self.outer is None:
-                del limits[task]
-            else:
-                limits[task] = self.outer
-        outer = self.outer
-        while outer is not None and not outer.over:
-            outer = outer.outer
-        if outer is not None:
-            task.interrupt(outer.error)
+            self.task.overdue = None

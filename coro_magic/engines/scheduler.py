@@ -84,8 +84,6 @@ class Scheduler(Loop):
         self.elapsed = 0.0
         self.thread = threading.get_ident()
         self.on_spawn: Callable[[Any], None] | None = None
-        # The innermost ``with timeout(...)`` block that a task is in.
-        self.limits: dict[ScheduledTask, Limit] = {}
         self._on_error = on_error
         self._has_body = has_body
         # Only those not begun matter: whoever has begun is refused for that.

@@ -20,7 +20,7 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -28,7 +28,7 @@ from ..language import State
 from . import switching
 from .calls import Calls
 from .frames import user_line
-from .program import Execution, Program
+from .program import Program
 from .threads import ThreadEngine
 from .trace import Trace
 
@@ -196,25 +196,49 @@ def _short_repr(value: Any) -> str:
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
-def pack(namespace: dict[str, Any], names: dict[str, Any]) -> bytes:
+def pack(namespace: dict[str, Any], names: dict[str, Any], leave_out: Collection[Any] = ()) -> bytes:
     """Pickle the values of `names`, so that functions among them share one namespace again.
 
     Functions defined in a notebook are pickled by value, and those pickled together share their
     globals. A function without names of its own is sent along, to carry those globals.
+
+    Parameters
+    ----------
+    leave_out:
+        Objects that are not sent, wherever they are referred to.
     """
     import cloudpickle
 
     carrier = type(pack)(_carrier.__code__, namespace)
     carrier.__module__ = "__main__"
-    return cloudpickle.dumps((carrier, names))  # type: ignore[no-any-return]
+    if not leave_out:
+        return cloudpickle.dumps((carrier, names))  # type: ignore[no-any-return]
+    left_out = {id(each) for each in leave_out}
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def persistent_id(self, value: Any) -> str | None:
+            return "left out" if id(value) in left_out else None
+
+    stream = io.BytesIO()
+    Pickler(stream).dump((carrier, names))
+    return stream.getvalue()
 
 
 def _carrier() -> None: ...
 
 
+class LeftOut:
+    """Stands for what was not sent, because the program makes it anew before it uses it."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, _: Any) -> LeftOut:
+        return LeftOut()
+
+
 def unpack(carried: bytes) -> dict[str, Any]:
     """Give the namespace that `pack` packed."""
-    carrier, names = pickle.loads(carried)
+    carrier, names = _Unpickler(io.BytesIO(carried)).load()
     namespace: dict[str, Any] = carrier.__globals__
     namespace.update(names)
     namespace.setdefault("__name__", "__main__")

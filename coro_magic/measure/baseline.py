@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dis
 import json
 import os
 import pickle
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import types
+from collections.abc import Sequence
 from typing import Any
 
 from ..engines.calls import Calls
@@ -131,36 +134,83 @@ def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:
     # Up already when it is needed: it takes a tenth of a second, and the coroutines go first.
     _worker.start()
     if isinstance(program, Calls):
-        names: dict[str, Any] = {}
-    else:
-        wanted = names_in(program.compile())
-        names = {name: namespace[name] for name in wanted if name in namespace}
-        names.pop("get_ipython", None)
-        if "get_ipython" in wanted:
-            raise NoBaseline(
-                "the cell uses IPython itself (a % or ! line), which the worker process has not; "
-                "put that line into a cell of its own"
-            )
+        return _packed(namespace, {})
+    code = program.compile()
+    wanted = names_in(code)
+    if "get_ipython" in wanted:
+        raise NoBaseline(
+            "the cell uses IPython itself (a % or ! line), which the worker process has not; "
+            "put that line into a cell of its own"
+        )
+    names = {name: namespace[name] for name in wanted if name in namespace}
     try:
-        return pack(namespace, names)
+        return _packed(namespace, names)
+    except NoBaseline:
+        # A cell that runs again finds what it made the first time, and makes it anew.
+        anew = {
+            name for name in _made_anew(code) & names.keys() if _why_not(namespace, names[name])
+        }
+        if not anew:
+            raise
+        others = {name: value for name, value in names.items() if name not in anew}
+        return _packed(namespace, others, [names[name] for name in anew])
+
+
+def _packed(
+    namespace: dict[str, Any], names: dict[str, Any], leave_out: Sequence[Any] = ()
+) -> bytes:
+    try:
+        return pack(namespace, names, leave_out)
     except Exception as error:
-        raise NoBaseline(_name_what_cannot_be_copied(namespace, names, error)) from None
+        what = _culprits(namespace, names, leave_out) or _first_line(error)
+        raise NoBaseline(
+            f"cannot be copied to the worker process: {what}. "
+            "Make it in the cell, inside the coroutine that needs it; or say --baseline off"
+        ) from None
 
 
-def _name_what_cannot_be_copied(
-    namespace: dict[str, Any], names: dict[str, Any], error: Exception
-) -> str:
-    culprits = []
-    for name, value in names.items():
-        try:
-            pack(namespace, {name: value})
-        except Exception as own:
-            culprits.append(f"{name} ({type(value).__name__}: {_first_line(own)})")
-    what = ", ".join(culprits) or _first_line(error)
-    return (
-        f"cannot be copied to the worker process: {what}. "
-        "Make it in the cell, inside the coroutine that needs it; or say --baseline off"
-    )
+def _made_anew(code: types.CodeType) -> set[str]:
+    """Give the names that a cell's body binds before it reads them."""
+    first: dict[str, str] = {}
+    for instruction in dis.get_instructions(code):
+        if instruction.opname.endswith(("_NAME", "_GLOBAL")):
+            first.setdefault(instruction.argval, instruction.opname)
+    return {name for name, operation in first.items() if operation == "STORE_NAME"}
+
+
+def _why_not(
+    namespace: dict[str, Any], value: Any, leave_out: Sequence[Any] = ()
+) -> Exception | None:
+    """Give the error with which a value cannot be copied, or None."""
+    try:
+        pack(namespace, {"value": value}, leave_out)
+    except Exception as error:
+        return error
+    return None
+
+
+def _culprits(namespace: dict[str, Any], names: dict[str, Any], leave_out: Sequence[Any]) -> str:
+    """Name what cannot be copied, of `names` and what functions among them refer to."""
+    found: dict[str, str] = {}
+    functions: dict[str, str] = {}
+    waiting, seen = list(names), set(names)
+    while waiting:
+        name = waiting.pop()
+        value = namespace[name]
+        if any(value is each for each in leave_out):
+            continue
+        error = _why_not(namespace, value, leave_out)
+        if error is None:
+            continue
+        is_function = isinstance(value, types.FunctionType)
+        said = f"{name} ({type(value).__name__}: {_first_line(error)})"
+        (functions if is_function else found)[name] = said
+        if is_function:
+            more = (names_in(value.__code__) & namespace.keys()) - seen
+            seen |= more
+            waiting.extend(more)
+    # A function that only refers to something is not to blame.
+    return ", ".join((found or functions).values())
 
 
 def _first_line(error: BaseException) -> str:

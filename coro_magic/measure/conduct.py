@@ -81,7 +81,7 @@ def run_program(
     observer: Observer | None = None
     if isinstance(program, Program):
         observer = Observer(scheduler, namespace)
-        execution: Any = Execution(program, namespace, show, on_left=observer.left_to_holders)
+        execution: Any = Execution(program, namespace, show)
         execution.get_ready()
         if options.trace == "on":
             observer.start(execution.code)

@@ -11,14 +11,24 @@ from ..engines.ready import ORDERS
 
 
 def _number(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"must be a number, and is {text!r}") from None
     if not value > 0:
         raise ValueError(f"must be more than 0, and is {text}")
     return value
 
 
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"must be a whole number, and is {text!r}") from None
+
+
 def _count(text: str) -> int:
-    value = int(text)
+    value = _integer(text)
     if value < 0:
         raise ValueError(f"must be 0 or more, and is {text}")
     return value
@@ -76,7 +86,7 @@ class Option:
 OPTIONS = (
     Option("order", str, "fifo", "who runs next: first come first served, last come first served "
            "(in rounds), or anyone", tuple(ORDERS)),
-    Option("seed", int, None, "the seed of --order random; the same seed gives the same order",
+    Option("seed", _integer, None, "the seed of --order random; the same seed gives the same order",
            metavar="N"),
     Option("clock", str, "real", "virtual: time jumps when everybody sleeps", ("real", "virtual")),
     Option("on_error", str, "continue", "what the others do when a coroutine fails: go on, or be "

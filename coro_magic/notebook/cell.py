@@ -10,9 +10,6 @@ from typing import Any
 
 from ..engines.program import Program
 
-_SHOWN = {"all": "all", "none": "none"}
-
-
 def program_of(shell: Any, cell: str, lines_before: int = 1) -> Program:
     """Give the program that a cell is.
 
@@ -36,7 +33,10 @@ def program_of(shell: Any, cell: str, lines_before: int = 1) -> Program:
     tree = shell.transform_ast(shell.compile.ast_parse(source, filename))
     if not lines_before:
         _separate(tree)
-    shown = _SHOWN.get(shell.ast_node_interactivity, "last")
+    shown = shell.ast_node_interactivity
+    if shown == "last_expr_or_assign":
+        _name_what_is_assigned(tree)
+        shown = "last_expr"
     if _ends_with_semicolon(source):
         shown = "none"
     program = Program(tree, source, filename, shell.compile.flags, shown)
@@ -51,6 +51,17 @@ def _separate(tree: ast.Module) -> None:
         value = tree.body[0].value
         if isinstance(value, ast.Tuple):
             tree.body = [ast.copy_location(ast.Expr(each), each) for each in value.elts]
+
+
+def _name_what_is_assigned(tree: ast.Module) -> None:
+    """Add the name that the last statement assigns to, to be displayed."""
+    last = tree.body[-1] if tree.body else None
+    targets = last.targets if isinstance(last, ast.Assign) else [getattr(last, "target", None)]
+    if isinstance(last, ast.Assign | ast.AugAssign | ast.AnnAssign) and len(targets) == 1:
+        target = targets[0]
+        if isinstance(target, ast.Name):
+            name = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+            tree.body.append(ast.copy_location(ast.Expr(name), target))
 
 
 def _cell_number(shell: Any) -> int:

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from .. import show
 from ..engines.program import Program
 from ..measure.conduct import run_program
 from ..measure.options import OPTIONS, Options
@@ -68,11 +69,11 @@ def run_script(path: Path, options: Options, save: list[str]) -> int:
     vars(main_module).update(namespace)
     run = run_program(program, vars(main_module), options)
     if options.picture == "on":
-        print(run.summary())
+        print(show.summary(run))
     status = _status(run)
     for target in save:
         try:
-            run.save(target)
+            show.save(run, target)
         except (OSError, ValueError) as error:
             print(f"{target}: {error}", file=sys.stderr)
             status = status or 2
@@ -94,7 +95,12 @@ def open_lab(rest: list[str]) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
         print("JupyterLab is not installed: pip install 'coro_magic[lab]'", file=sys.stderr)
         return 2
-    command = [sys.executable, "-m", "jupyterlab", str(_first_notebook())]
+    notebook = _first_notebook().resolve()
+    command = [
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebook.parent}",
+        # The address that is printed where there is no browser leads to the notebook, too.
+        f"--LabApp.default_url=/lab/tree/{notebook.name}",
+    ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     if sys.platform.startswith("linux") and not (

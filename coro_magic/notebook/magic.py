@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from ..measure.options import OPTIONS, Options
 from .cell import program_of
 from .stream import kept_at_first
 
+_MOST_TRACEBACKS = 10  # of a group of errors
+
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Declare the options of the one table as arguments of a magic."""
@@ -26,21 +29,11 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=option.default,
             choices=option.choices,
             metavar=option.metavar,
-            type=_typed(option.kind),
             help=option.help.replace("%", "%%") + shown,
         )(function)
     return argument(
         "-o", "--output", metavar="NAME", help="bind the Run to this name"
     )(function)  # fmt: skip
-
-
-def _typed(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def typed(text: str) -> Any:
-        return kind(text)
-
-    # argparse says "invalid number value", and takes the noun from the function's name.
-    typed.__name__ = kind.__name__.strip("_")
-    return typed
 
 
 @magics_class
@@ -91,7 +84,7 @@ class CoroutineMagics(Magics):
             raise UsageError("the cell is empty: write the program below the %%coroutines line")
         arguments = vars(parse_argstring(self.coroutines, line))
         name = arguments.pop("output")
-        if name is not None and not name.isidentifier():
+        if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
             raise UsageError(f"-o takes the name of a variable, and {name!r} is none")
         # Here and not above: to load the extension must not cost what the first run needs (numpy).
         from ..measure.conduct import check_that_a_run_can_begin
@@ -104,7 +97,8 @@ class CoroutineMagics(Magics):
         try:
             program = program_of(self.shell, cell, lines_before)
         except SyntaxError as error:
-            raise _as_ipython_shows_it(self.shell, error) from None
+            # Raised as it is, it would be shown with all the calls that led here.
+            raise _shown_as(self.shell.SyntaxTB.structured_traceback(type(error), error, []), error) from None
         self._run(program, options, name)
 
     def _run(self, program: Any, options: Options, name: str | None) -> None:
@@ -126,21 +120,28 @@ class CoroutineMagics(Magics):
         if name is not None:
             shell.user_ns[name] = run
         outputs.finished(run)
-        if run.error is not None:
-            raise with_run(run.error, run)
+        error = run.error
+        if isinstance(error, BaseExceptionGroup):
+            # IPython shows no group, and prints one with all the calls that led here.
+            raise with_run(_shown_as(_traceback_of_group(shell, error), error), run) from error
+        if error is not None:
+            raise with_run(error, run)
 
 
-def _as_ipython_shows_it(shell: Any, error: SyntaxError) -> Exception:
-    """Give an exception that is displayed like a syntax error in an ordinary cell.
-
-    IPython would show a `SyntaxError` raised by a magic with all the calls that led there.
-    """
-    shown = shell.SyntaxTB.structured_traceback(type(error), error, [])
-    kind = type(type(error).__name__, (Exception,), {"_render_traceback_": lambda self: shown})
+def _shown_as(lines: list[str], error: BaseException) -> Exception:
+    """Give an exception of the same name and words as `error` that IPython displays as `lines`."""
+    kind = type(type(error).__name__, (Exception,), {"_render_traceback_": lambda self: lines})
     return kind(str(error))  # type: ignore[no-any-return]
 
 
-_FLAGS = {option.flag for option in OPTIONS} | {"-o", "--output"}
+def _traceback_of_group(shell: Any, group: BaseExceptionGroup[Any]) -> list[str]:
+    lines = [f"{type(group).__name__}: {group.message}"]
+    for error in group.exceptions[:_MOST_TRACEBACKS]:
+        lines += shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+    more = len(group.exceptions) - _MOST_TRACEBACKS
+    if more > 0:
+        lines.append(f"... and {more:,} more, in the Run's error.exceptions")
+    return lines
 
 
 def split_line(line: str) -> tuple[str, str]:
@@ -148,8 +149,9 @@ def split_line(line: str) -> tuple[str, str]:
     rest = line.lstrip()
     end = len(line) - len(rest)
     while True:
-        match = re.match(r"\s*(--?[a-z][a-z-]*)(?:=\S*|\s+\S+)?", line[end:])
-        if match is None or match[1] not in _FLAGS and not match[1].startswith("-"):
+        # An option's name has a value behind it, which tells it from the minus of an expression.
+        match = re.match(r"\s*--?[a-z][a-z-]*(?:=\S*|\s+\S+|$)", line[end:])
+        if match is None:
             break
         end += match.end()
     return line[:end], line[end:].strip()

@@ -124,10 +124,8 @@ class Reference:
         node.answer = ("next", None)
         try:
             while True:
-                if how == "throw":
-                    op = node.program.throw(value)  # type: ignore[attr-defined]
-                else:
-                    op = node.program.send(value)  # type: ignore[attr-defined]
+                make = node.program.throw if how == "throw" else node.program.send  # type: ignore[attr-defined]
+                op = make(value)
                 if node.limit is not None:
                     node.limit.alive = False
                     node.limit = None

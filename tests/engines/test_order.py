@@ -69,8 +69,9 @@ def test_the_order_is_first_come_first_served(count: int, trace: bool) -> None:
             if depth and roll < busy * 0.2:
                 return ("spawn", [some_op(depth - 1) for _ in range(dice.randrange(length))])
             kind = dice.choice(["item", "put", "get", "acquire", "release", "join", "cancel", "sleep"])
-            return {"item": ("item",), "put": ("put", dice.randrange(3), 1), "get": ("get", dice.randrange(3)),
-                    "join": ("join", dice.randrange(50)), "cancel": ("cancel", dice.randrange(9999)),
+            return {"item": ("item",), "put": ("put", dice.randrange(3), 1),
+                    "get": ("get", dice.randrange(3)), "join": ("join", dice.randrange(50)),
+                    "cancel": ("cancel", dice.randrange(9999)),
                     "sleep": ("sleep", 0)}.get(kind, (kind,))  # fmt: skip
 
         programs = [[some_op(2) for _ in range(dice.randrange(length))] for _ in range(count)]

@@ -1,0 +1,151 @@
+"""How runs and coroutines end: errors, deadlocks, left over, interrupts."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import pytest
+
+from coro_magic.language import Channel, Deadlock, Lock, State, sleep, spawn
+
+from .runs import python, run
+
+
+def test_an_error_is_told_with_the_users_lines_and_the_coroutines_name() -> None:
+    def worker() -> Any:
+        yield
+        raise ValueError("bad")
+
+    def body() -> Any:
+        spawn(worker())
+        yield sleep(1)
+
+    task = run(body, clock="virtual").tasks[1]
+    error = task.exception()
+    assert task.state is State.FAILED and isinstance(error, ValueError)
+    assert {frame.filename for frame in traceback.extract_tb(error.__traceback__)} == {__file__}
+    assert "in coroutine worker" in "".join(error.__notes__)
+
+
+def test_an_error_that_a_joiner_got_is_heeded() -> None:
+    def worker() -> Any:
+        raise ValueError("bad")
+        yield
+
+    def body() -> Any:
+        spawn(worker())
+        with pytest.raises(ValueError):
+            yield spawn(worker())
+
+    tasks = run(body).tasks
+    assert [task.heeded for task in tasks] == [False, False, True]
+
+
+def test_on_error_cancel_cancels_the_others() -> None:
+    def bad() -> Any:
+        yield
+        raise ValueError
+
+    def other() -> Any:
+        yield sleep(100)
+
+    tasks = run(bad, other, on_error="cancel", clock="virtual").tasks
+    assert [task.state for task in tasks] == [State.FAILED, State.CANCELLED]
+
+
+def test_who_waits_for_more_is_left_over_and_who_waits_for_a_lock_is_in_a_deadlock() -> None:
+    lock, channel = Lock(), Channel[int]()
+
+    def consumer() -> Any:
+        yield channel.get()
+
+    def holder() -> Any:
+        with (yield lock.acquire()):
+            yield spawn(waiter())
+
+    def waiter() -> Any:
+        with (yield lock.acquire()):
+            pass
+
+    def body() -> Any:
+        spawn(consumer())
+        yield
+
+    left = run(body)
+    assert left.deadlock is None and left.tasks[1].state is State.LEFT_OVER
+    stuck = run(holder)
+    assert isinstance(stuck.deadlock, Deadlock)
+    assert "holder waits for the end of waiter" in str(stuck.deadlock)
+    assert "waiter waits for a lock that holder took at line" in str(stuck.deadlock)
+    assert run(consumer).deadlock is not None
+    assert run(consumer, has_body=False).deadlock is None
+
+
+def test_all_done_callbacks_are_called_although_one_raises() -> None:
+    called = []
+
+    def body() -> Any:
+        task = spawn(lambda: 5)
+        task.add_done_callback(lambda task: 1 / 0)
+        task.add_done_callback(lambda task: called.append(task.result()))
+        yield task
+
+    run(body)
+    assert called == [5]
+
+
+def test_200_interrupts_at_random_moments_leave_everything_in_order() -> None:
+    told = python(
+        """
+        import os, random, signal, socket, threading, time
+        from coro_magic.engines.scheduler import Scheduler
+        from coro_magic.language import Channel, sleep, spawn, in_thread
+        def body():
+            channel = Channel(1)
+            def yielder():
+                while True: yield
+            def busy():
+                while True:
+                    sum(range(1000)); yield 1
+            def producer():
+                for n in range(10**9): yield channel.put(n)
+            def consumer():
+                while True: yield channel.get()
+            def blocker():
+                while True:
+                    time.sleep(0.0001); yield
+            kind = random.randrange(4)
+            for f in ([yielder], [busy, producer, consumer], [blocker, blocker],
+                      [yielder, producer, consumer, blocker])[kind]:
+                spawn(f())
+            while True: yield sleep(0.001)
+        original, before = time.sleep, None
+        unclean = 0
+        for n in range(200):
+            random.seed(n)
+            s = Scheduler()
+            pause = random.uniform(0.002, 0.01)
+            def strike():
+                original(pause)
+                os.kill(os.getpid(), signal.SIGINT)
+            striker = threading.Thread(target=strike)
+            striker.start()
+            try:
+                s.run(lambda s: s.spawn(body()))
+                assert s.interrupted and all(t.done() for t in s.tasks)
+            except KeyboardInterrupt as error:
+                # Before the run has begun an interrupt is the caller's.
+                assert not s.tasks
+                unclean += 1
+            striker.join()
+            assert time.sleep is original and "recv" not in vars(socket.socket)
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            now = len(os.listdir("/proc/self/fd")), threading.active_count()
+            before = before or now
+            assert now == before, (now, before)
+        print("fine", unclean)
+        """
+    )
+    assert told.startswith("fine")
+    assert int(told.split()[1]) < 50

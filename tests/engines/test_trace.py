@@ -1,0 +1,77 @@
+"""What the trace says about a run agrees with itself, detailed or coarse."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coro_magic.engines.trace import STATES
+from coro_magic.language import Channel, State, sleep, spawn
+
+from .runs import run
+
+
+def mixture(seed: int) -> Any:
+    dice = random.Random(seed)
+    channel: Channel[int] = Channel(2)
+
+    def worker(turns: int) -> Any:
+        for _ in range(turns):
+            yield dice.choice([None, None, 5, sleep(dice.random() * 0.002), channel.put(1), channel.get()])
+
+    def body() -> Any:
+        for _ in range(30):
+            spawn(worker(dice.randrange(60)), daemon=True)
+        yield sleep(0.03)
+
+    return body
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_totals_are_the_sums_of_the_intervals(seed: int) -> None:
+    trace = run(mixture(seed)).trace
+    totals, intervals = trace.totals(), trace.intervals()
+    for code, name in enumerate(("ready", "running", "waiting")):
+        assert STATES[code].value == name
+        mine = intervals.state == code
+        seconds = (intervals.end - intervals.begin)[mine]
+        summed = np.bincount(intervals.row[mine], seconds, minlength=len(trace))
+        np.testing.assert_allclose(summed, totals[name], atol=1e-9)
+    assert totals["resumptions"].sum() == trace.switches
+    steps = sum(line.split()[2] in ("yields", "waits", "ends:") for line in trace.log().splitlines())
+    assert steps == trace.switches
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_occupancy_is_what_the_intervals_say(seed: int) -> None:
+    trace = run(mixture(seed)).trace
+    intervals, bins = trace.intervals(), 16
+    width = trace.duration / bins
+    grid = trace.occupancy(1, bins)
+    for code in range(3):
+        mine = intervals.state == code
+        for bin in range(bins):
+            low, high = np.maximum(intervals.begin[mine], bin * width), np.minimum(
+                intervals.end[mine], (bin + 1) * width)  # fmt: skip
+            assert grid[0, bin, code] == pytest.approx(np.maximum(high - low, 0).sum() / width, abs=0.1)
+
+
+@pytest.mark.parametrize("clock", ["virtual"])
+def test_the_coarse_timeline_tells_the_same_as_the_detailed_one(clock: str) -> None:
+    fine, coarse = (run(mixture(1), clock=clock, detail=detail).trace for detail in (10**6, 0))
+    assert fine.detailed and not coarse.detailed
+    for name, column in fine.totals().items():
+        np.testing.assert_allclose(coarse.totals()[name], column, atol=1e-9)
+    assert coarse.occupancy(1, 1)[0, 0, 2] == pytest.approx(fine.occupancy(1, 1)[0, 0, 2], rel=0.1)
+    with pytest.raises(ValueError, match="occupancy"):
+        coarse.intervals()
+
+
+def test_states_are_right_after_the_run() -> None:
+    scheduler = run(mixture(2))
+    finals = scheduler.trace.final_codes()
+    assert [STATES[code] for code in finals] == [task.state for task in scheduler.tasks]
+    assert State.READY not in {task.state for task in scheduler.tasks}
