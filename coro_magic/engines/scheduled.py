@@ -79,7 +79,7 @@ class ScheduledTask(Task):
         self.row = row
         self.heeded = False
         self._record = engine.trace
-        self._final = self._value = self._error = self._joiners = self._callbacks = None
+        self._final = self._value = self._followers = None
         self.engine = engine
         self.context = context
         # A native coroutine is no iterator, and what its __await__ gives is.
@@ -165,14 +165,14 @@ class ScheduledTask(Task):
             self.overdue = error
             self.argument = (None, error)
             self.parked.switch()
-            if self._error is not None:
-                error_of_step, self._error = self._error, None
+            if self._value is not None:
+                error_of_step, self._value = self._value, None
                 raise error_of_step
         self.context.run(self.coroutine.close)
 
     def end_in_closing(self, error: BaseException | None) -> None:
         """Called when the parked step that `close` let go on was the last; for `close`."""
-        self._error = error
+        self._value = error
 
     def _present_state(self) -> State:
         if self.request is not None:

@@ -66,6 +66,11 @@ class ThreadTask(Task):
         self.unwanted = True
         return True
 
+    def give_up(self) -> None:
+        """Raise `Cancelled`, once."""
+        self.unwanted = False
+        raise Cancelled(f"{self.name} was cancelled")
+
     def _present_state(self) -> State:
         return State.RUNNING
 
@@ -202,12 +207,13 @@ class ThreadEngine:
         try:
             while True:
                 value = resume(argument)
-                if task.unwanted:
-                    task.unwanted = False
-                    resume, argument = coroutine.throw, Cancelled(f"{task.name} was cancelled")
-                    continue
                 try:
+                    if task.unwanted:
+                        task.give_up()
                     resume, argument = coroutine.send, self._answer(task, value)
+                    if task.unwanted:
+                        # It was cancelled while it waited: a thread is told afterwards.
+                        task.give_up()
                 except CannotStartThread:
                     raise
                 except BaseException as error:
@@ -367,14 +373,9 @@ class ThreadEngine:
 
     # Generators driven by hand.
 
-    def wrap(self, function: Any) -> Any:
+    def wrap(self, function: Any) -> ThreadedGeneratorFunction:
         """Wrap a generator function, so that its generators live on threads when driven by hand."""
-
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> ThreadedGenerator:
-            return ThreadedGenerator(self, function(*args, **kwargs))
-
-        return wrapped
+        return ThreadedGeneratorFunction(self, function)
 
 
 def _standing(coroutine: Any) -> Where | None:
@@ -399,6 +400,30 @@ class _Waiting:
             self._engine._resumed(self._row)
 
 
+class ThreadedGeneratorFunction:
+    """A generator function whose generators are `ThreadedGenerator`.
+
+    `inspect` takes it for the generator function that it wraps.
+    """
+
+    def __init__(self, engine: ThreadEngine, function: types.FunctionType) -> None:
+        functools.update_wrapper(self, function)
+        self._engine = engine
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> ThreadedGenerator:
+        return ThreadedGenerator(self._engine, self._function(*args, **kwargs))
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return self if owner is None else types.MethodType(self, owner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+
 class ThreadedGenerator(collections.abc.Generator[Any, Any, Any]):
     """A generator that runs on a thread of its own when somebody calls `next`, ``send`` or ``throw``.
 
@@ -414,6 +439,11 @@ class ThreadedGenerator(collections.abc.Generator[Any, Any, Any]):
         self._answer: tuple[bool, Any]
         self._go = threading.Lock()
         self._back = threading.Lock()
+
+    @property
+    def __class__(self) -> type:
+        # What asks whether this is a generator gets the answer that it got without threads.
+        return types.GeneratorType
 
     @property
     def __coroutine__(self) -> types.GeneratorType[Any, Any, Any]:

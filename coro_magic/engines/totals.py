@@ -42,6 +42,7 @@ class Stretch:
         self.seconds = 0.0
         self.longest = 0.0
 
+
 class Totals:
     """Exact sums per row.
 
@@ -53,18 +54,18 @@ class Totals:
         self._columns = {
             "running": np.zeros(0),
             "waiting": np.zeros(0),
-            "longest": np.zeros(0),
+            "longest": np.zeros(0, np.float32),
             "born": np.zeros(0),
             "ended": np.zeros(0),
             "resumptions": np.zeros(0, np.int64),
-            "open_running": np.zeros(0, np.int64),
-            "open_waiting": np.zeros(0, np.int64),
+            "open_running": np.zeros(0, np.int8),
+            "open_waiting": np.zeros(0, np.int8),
         }
 
     def _grown(self, rows: int) -> dict[str, NDArray[Any]]:
         if len(self._columns["running"]) < rows:
-            # Doubled, so that a growing number of rows is copied a constant number of times.
-            size = max(rows, 2 * len(self._columns["running"]))
+            # By a share, so that a growing number of rows is copied a constant number of times.
+            size = max(rows, 64, 9 * len(self._columns["running"]) // 8)
             for name, column in self._columns.items():
                 larger = np.zeros(size, column.dtype)
                 larger[: len(column)] = column

@@ -144,6 +144,9 @@ class Trace:
             self._driven.add(row)
         if self.recording:
             self.write((row, kind, time))
+            # One step may spawn millions, and a fold between steps would come too late.
+            if len(self._log) > _FOLD_AT:
+                self.fold()
         return row
 
     def ran(self, tasks: list[Any], begun: float, time: float) -> None:

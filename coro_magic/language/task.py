@@ -74,7 +74,7 @@ class Task:
         Its row in the run's trace, an int; -1 before it has one.
     """
 
-    __slots__ = ("_callbacks", "_error", "_final", "_joiners", "_record", "_value", "coroutine",
+    __slots__ = ("_final", "_followers", "_record", "_value", "coroutine",
                  "daemon", "heeded", "row")  # fmt: skip
 
     def __init__(self, coroutine: Any, record: Record, row: int, daemon: bool = False) -> None:
@@ -84,10 +84,10 @@ class Task:
         self.heeded = False
         self._record = record
         self._final: State | None = None
+        # What it returned, or the error it failed with.
         self._value: Any = None
-        self._error: BaseException | None = None
-        self._joiners: list[Waiter] | None = None
-        self._callbacks: list[Callable[[Task], object]] | None = None
+        # Waiters, and callables to be told of the end.
+        self._followers: list[Waiter | Callable[[Task], object]] | None = None
 
     # What it is.
 
@@ -151,6 +151,10 @@ class Task:
         """How many items it produced with ``yield value``."""
         return self._record.items(self.row)
 
+    @property
+    def _error(self) -> BaseException | None:
+        return self._value if self._final is State.FAILED else None
+
     # As a future.
 
     def done(self) -> bool:
@@ -199,9 +203,9 @@ class Task:
         if self._final is not None:
             callback(self)
             return
-        if self._callbacks is None:
-            self._callbacks = []
-        self._callbacks.append(callback)
+        if self._followers is None:
+            self._followers = []
+        self._followers.append(callback)
 
     def _block(self, timeout: float | None) -> None:
         """Wait on a thread of one's own. For engines that have threads."""
@@ -261,16 +265,15 @@ class Task:
         What done callbacks raised, when all of them were called.
         """
         self._final = state
-        self._value = value
-        self._error = error
-        joiners, self._joiners = self._joiners, None
-        for waiter in joiners or ():
-            self._tell(waiter)
-        callbacks, self._callbacks = self._callbacks, None
+        self._value = value if error is None else error
+        followers, self._followers = self._followers, None
         errors = []
-        for callback in callbacks or ():
+        for follower in followers or ():
+            if not callable(follower):
+                self._tell(follower)
+                continue
             try:
-                callback(self)
+                follower(self)
             except Exception as raised:
                 errors.append(raised)
         if errors:
@@ -297,15 +300,15 @@ class Join(Request):
             return task._outcome()
         if waiter is cast(Any, task):
             raise RuntimeError(f"{task.name} waits for its own end, and would for ever")
-        if task._joiners is None:
-            task._joiners = []
-        task._joiners.append(waiter)
+        if task._followers is None:
+            task._followers = []
+        task._followers.append(waiter)
         return PENDING
 
     def withdraw(self) -> None:
-        joiners = self.task._joiners
-        if joiners is not None and self.waiter in joiners:
-            joiners.remove(self.waiter)
+        followers = self.task._followers
+        if followers is not None and self.waiter in followers:
+            followers.remove(self.waiter)
 
     def block(self, timeout: float | None) -> Any:
         self.task._block(timeout)
@@ -348,8 +351,7 @@ def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
         If it is a coroutine that has begun or ended already.
     """
     if type(target) is types.GeneratorType and not (args or kwargs):
-        # The usual case, in short: begun, running and ended generators fail here.
-        if target.gi_frame is None or target.gi_suspended or target.gi_running:
+        if not is_unstarted(target):
             check_unstarted(target)
         return target
     target = inner_coroutine(target)
@@ -379,12 +381,27 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     yield
 
 
+_PROBE = object()
+
+
 def is_unstarted(coroutine: Any) -> bool:
     """Say whether a generator or native coroutine has not begun."""
     coroutine = inner_coroutine(coroutine)
     if isinstance(coroutine, types.GeneratorType):
-        return inspect.getgeneratorstate(coroutine) == inspect.GEN_CREATED
-    return inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        begun = coroutine.gi_suspended or coroutine.gi_running
+    else:
+        begun = coroutine.cr_suspended or coroutine.cr_running
+    if begun:
+        return False
+    # Not begun, or ended. To look at its frame would make a frame object that stays, and costs as
+    # much as the generator. Who has not begun refuses a value, and that leaves it as it is.
+    try:
+        coroutine.send(_PROBE)
+    except TypeError:
+        return True
+    except (StopIteration, RuntimeError):
+        pass
+    return False
 
 
 def check_unstarted(coroutine: Any) -> None:

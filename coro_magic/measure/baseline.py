@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import dis
+import functools
+import io
 import json
 import os
 import pickle
@@ -13,7 +15,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..engines.calls import Calls
@@ -219,9 +221,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def conduct(
-    program: Program | Calls, carried: bytes, budget: float, detail: int, recording: bool
+    program: Program | Calls,
+    carried: bytes,
+    namespace: dict[str, Any],
+    budget: float,
+    detail: int,
+    recording: bool,
 ) -> Run:
-    """Run the program on threads in the worker process.
+    """Run the program on threads in the worker process. `namespace` is where its classes live here.
 
     Raises
     ------
@@ -246,10 +253,10 @@ def conduct(
         answer = _worker.call(message, budget + _GRACE)
     if isinstance(answer, Failure):
         raise NoBaseline(f"the worker process failed: {answer.message}")
-    return _as_run(answer)
+    return _as_run(answer, namespace)
 
 
-def _as_run(report: Report) -> Run:
+def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
     tasks: list[Task] = []
     notes = []
     for result in report.results:
@@ -257,7 +264,7 @@ def _as_run(report: Report) -> Run:
         value: Any = None
         if result.value is not None:
             try:
-                value = pickle.loads(result.value)
+                value = _Results(result.value, namespace).load()
             except Exception as error:
                 result.text = f"(it does not unpickle: {_first_line(error)})"
         if result.text:
@@ -283,6 +290,39 @@ def _as_run(report: Report) -> Run:
         notes=notes,
         has_body=has_body,
     )
+
+
+class _Results(pickle.Unpickler):
+    """Reads results, as objects of the user's own classes.
+
+    A class that the cell defines exists twice, here and in the worker, and is sent along with its
+    objects. What came back would be equal to nothing.
+    """
+
+    def __init__(self, pickled: bytes, namespace: dict[str, Any]) -> None:
+        super().__init__(io.BytesIO(pickled))
+        self._namespace = namespace
+        self._own: list[type] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Find what `pickle` asks for, but for the functions with which cloudpickle makes classes."""
+        found = super().find_class(module, name)
+        if module.startswith("cloudpickle"):
+            if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+                return functools.partial(self._make_class, found)
+            if name == "_class_setstate":
+                return functools.partial(self._fill_class, found)
+        return found
+
+    def _make_class(self, make: Callable[..., type], kind: Any, name: str, *more: Any) -> type:
+        own = self._namespace.get(name)
+        if not isinstance(own, type) or own.__module__ != self._namespace.get("__name__"):
+            return make(kind, name, *more)
+        self._own.append(own)
+        return own
+
+    def _fill_class(self, fill: Callable[..., type], made: type, state: Any) -> type:
+        return made if any(made is own for own in self._own) else fill(made, state)
 
 
 class NotCopied:

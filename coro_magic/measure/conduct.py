@@ -105,7 +105,7 @@ def run_program(
     if carried is not None and run.interrupted:
         run.baseline_note = "not run, because the coroutines were interrupted"
     elif carried is not None:
-        _add_baseline(run, program, carried, options)
+        _add_baseline(run, program, carried, namespace, options)
     return run
 
 
@@ -162,11 +162,13 @@ def _error_of(scheduler: Scheduler) -> BaseException | None:
     return BaseExceptionGroup(message, errors)
 
 
-def _add_baseline(run: Run, program: Program | Calls, carried: bytes, options: Options) -> None:
+def _add_baseline(
+    run: Run, program: Program | Calls, carried: bytes, namespace: dict[str, Any], options: Options
+) -> None:
     budget = options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * run.elapsed)
     try:
         run.baseline = baseline.conduct(
-            program, carried, budget, options.detail, options.trace == "on"
+            program, carried, namespace, budget, options.detail, options.trace == "on"
         )
     except baseline.NoBaseline as reason:
         run.baseline_note = str(reason)

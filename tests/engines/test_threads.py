@@ -213,40 +213,6 @@ SAME = {
                 return str(error), type(task.exception()).__name__, str(task.state)
         g()
     """,
-    "cancelling one that waits": """
-        from coro_magic import Channel, spawn, sleep
-        from concurrent.futures import CancelledError
-        log = []
-        def waits():
-            try:
-                yield Channel().get()
-            finally:
-                log.append("cleaned up")
-        def g():
-            task = spawn(waits())
-            yield sleep(0.02)
-            task.cancel()
-            try:
-                yield task
-            except CancelledError:
-                return log, str(task.state)
-        g()
-    """,
-    "cancelling one that sleeps": """
-        from coro_magic import spawn, sleep
-        from concurrent.futures import CancelledError
-        def sleeps():
-            yield sleep(30)
-        def g():
-            task = spawn(sleeps())
-            yield sleep(0.02)
-            task.cancel()
-            try:
-                yield task
-            except CancelledError:
-                return "cancelled"
-        g()
-    """,
     "cancelling one that runs on": """
         from coro_magic import spawn, sleep
         from concurrent.futures import CancelledError
@@ -356,6 +322,21 @@ SAME = {
             yield sleep(0.01)
             return now() - before >= 0.01
         f()
+    """,
+    "a function that makes a coroutine is spawned": """
+        from coro_magic import spawn
+        def f(n):
+            yield
+            return n
+        class C:
+            def g(self, n):
+                yield
+                return n
+        def all_of_them():
+            tasks = [spawn(f, 1), spawn(lambda: f(2)), spawn(C().g, 3), spawn(lambda: 4)]
+            return [task.result() for task in tasks]
+            yield
+        all_of_them()
     """,
     "a callback when done": """
         from coro_magic import spawn
@@ -542,6 +523,30 @@ def test_consumers_that_wait_for_more_are_left_over_and_the_run_ends():
     """, baseline_budget=30).run.baseline  # fmt: skip
     assert run.complete and run.elapsed < 20
     assert [str(task.state) for task in run.tasks] == ["done", "left over", "done"]
+
+
+def test_a_thread_that_waits_hears_of_its_cancellation_when_its_wait_is_over():
+    ran = on_both_sides("""
+        from coro_magic import Channel, spawn, sleep
+        from concurrent.futures import CancelledError
+        log = []
+        def waits():
+            try:
+                yield sleep(0.1)
+            finally:
+                log.append("cleaned up")
+        def g():
+            task = spawn(waits())
+            yield sleep(0.02)
+            task.cancel()
+            try:
+                yield task
+            except CancelledError:
+                return log, str(task.state)
+        g()
+    """)
+    assert ran.threads == ran.results == {"g": (["cleaned up"], "cancelled")}
+    assert ran.run.elapsed < ran.run.baseline.elapsed
 
 
 def test_daemons_are_not_waited_for():
