@@ -155,7 +155,7 @@ class Line:
         self.switches += len(rest)
         if time - begun > _SHORT:
             self.most = 1
-        elif self.most < MAX_BATCH and time - begun < _SHORT / 4:
+        elif self.most < MAX_BATCH and time - begun < _SHORT / 2:
             self.most *= 2
         if self._recording:
             if len(rest) == 1:

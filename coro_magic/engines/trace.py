@@ -69,7 +69,7 @@ __all__ = [
     "WOKEN", "YIELDED", "Intervals", "Mark", "Reason", "Trace",
 ]  # fmt: skip
 
-MAX_BATCH = 128
+MAX_BATCH = 256
 _FOLD_AT = 3 * 65_536  # entries of the flat list, three to an event
 
 

@@ -54,7 +54,7 @@ def test_programs_go_as_on_the_reference(programs: Any, swallows: bool, trace: b
 
 
 @pytest.mark.parametrize("trace", [True, False])
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 63, 64, 65, 127, 128, 129, 130, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 64, 127, 128, 129, 255, 256, 257, 1000])
 def test_the_order_is_first_come_first_served(count: int, trace: bool) -> None:
     """Random mixtures of steps by the real clock, where lines are as long as time allows."""
     for seed in range(12 if count < 100 else 2):

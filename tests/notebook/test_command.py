@@ -1,0 +1,188 @@
+"""``python -m coro_magic run FILE.py``: a script as a cell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import coro_magic
+
+ROOT = str(Path(coro_magic.__file__).parents[1])
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run a script as a cell, in an empty folder."""
+
+    def run(source, *arguments, name="script.py", cwd=None, **more):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(source))
+        return subprocess.run(
+            [sys.executable, "-m", "coro_magic", "run", str(path), *arguments], capture_output=True, text=True,
+            cwd=cwd or tmp_path, env={**os.environ, "PYTHONPATH": ROOT, **more}, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+WORKER = "def f(n):\n    yield\n    print('worker', n)\nf(1)\ng = f(2)\n"
+
+
+def test_the_bun_program_runs(command):
+    ended = command((PROGRAMS / "buns.py").read_text())
+    assert ended.stdout.startswith((PROGRAMS / "buns.txt").read_text())
+    assert "2 coroutines" in ended.stdout and "as fast" in ended.stdout or "slow" in ended.stdout
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_summary_is_printed_and_nothing_is_written(command, tmp_path):
+    ended = command(WORKER)
+    assert ended.stdout.startswith("worker 1\nworker 2\n2 coroutines, 1 thread")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert os.listdir(tmp_path) == ["script.py"]
+
+
+def test_nothing_is_displayed_but_what_the_script_prints(command):
+    assert command("5\nprint('six')\n'seven'", "--picture", "off").stdout == "six\n"
+
+
+def test_the_run_is_saved(command, tmp_path):
+    ended = command(WORKER, "--save", "run.png", "--save", "run.json", "--save", "run.csv", "--baseline", "off")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "run.json").read_text())
+    assert "worker" not in (tmp_path / "run.csv").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("target", ["run.txt", "nowhere/run.png", "run"])
+def test_what_cannot_be_saved_is_told(command, tmp_path, target):
+    ended = command(WORKER, "--save", target, "--baseline", "off")
+    assert ended.returncode == 2
+    assert target in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_failed_coroutine_gives_1_and_its_traceback(command):
+    ended = command("def bad():\n    yield\n    1 / 0\nbad()\n", "--baseline", "off")
+    assert ended.returncode == 1
+    assert 'script.py", line 3, in bad' in ended.stderr and "1 / 0" in ended.stderr
+    assert "in coroutine bad" in ended.stderr
+    assert "coro_magic/" not in ended.stderr
+    assert "1 coroutine" in ended.stdout
+
+
+@pytest.mark.parametrize("source, status", [
+    ("1 / 0", 1), ("undefined", 1), ("raise SystemExit(5)", 5), ("import sys\nsys.exit()", 0),
+    ("import sys\nsys.exit('words')", 1),
+])  # fmt: skip
+def test_the_status_of_a_script_that_ends_early(command, source, status):
+    ended = command(source, "--baseline", "off")
+    assert ended.returncode == status, ended.stderr
+    if "words" in source:
+        assert "words" in ended.stderr
+
+
+@pytest.mark.parametrize("source", ["def f(:", "return 5", "  x = 1"])
+def test_a_syntax_error_gives_2_and_its_line(command, source):
+    ended = command(source)
+    assert ended.returncode == 2
+    assert "SyntaxError" in ended.stderr or "IndentationError" in ended.stderr
+    assert "line 1" in ended.stderr and "coro_magic" not in ended.stderr
+
+
+def test_a_file_that_is_not_there_or_is_no_text(command, tmp_path):
+    ended = subprocess.run([sys.executable, "-m", "coro_magic", "run", "no.py"], capture_output=True, text=True,
+                           cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    assert ended.returncode == 2 and "no.py" in ended.stderr and "Traceback" not in ended.stderr
+    (tmp_path / "latin.py").write_bytes("x = 'ä'".encode("latin-1"))
+    ended = subprocess.run([sys.executable, "-m", "coro_magic", "run", "latin.py"], capture_output=True, text=True,
+                           cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    assert ended.returncode == 2 and "Traceback" not in ended.stderr, ended.stderr
+
+
+def test_the_encoding_that_a_script_declares_is_used(command, tmp_path):
+    (tmp_path / "latin.py").write_bytes("# -*- coding: latin-1 -*-\nprint(ascii('ä'))".encode("latin-1"))
+    ended = subprocess.run([sys.executable, "-m", "coro_magic", "run", "latin.py", "--picture", "off"],
+                           capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    assert ended.stdout == "'\\xe4'\n", ended.stderr
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--order", "sideways"], "invalid choice: 'sideways'"),
+    (["--nonsense"], "unrecognized arguments: --nonsense"),
+    (["--seed", "x"], "must be a whole number"),
+    (["--baseline-budget", "0"], "must be more than 0"),
+    (["--detail=-1"], "must be 0 or more"),
+])  # fmt: skip
+def test_an_unknown_option_or_value_gives_a_usage_line(command, arguments, said):
+    ended = command("print('ran')", *arguments)
+    assert ended.returncode == 2
+    assert "usage: python -m coro_magic run" in ended.stderr and said in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_the_options_are_the_magics(command):
+    ended = command("import time\ndef f():\n    time.sleep(3600)\n    yield\nf()", "--clock", "virtual")
+    assert ended.returncode == 0 and "virtual" in ended.stdout
+
+
+def test_a_script_is_the_main_module_and_has_its_arguments(command):
+    ended = command("""
+        import argparse, sys
+        if __name__ == "__main__":
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--count", type=int, default=2)
+            count = parser.parse_args().count
+            print(sys.argv, count, __file__, sys.modules["__main__"].count)
+    """, "--picture", "off", "--", "--count", "5", cwd="/")  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "--count" in ended.stdout and " 5 " in ended.stdout and ended.stdout.rstrip().endswith("5")
+
+
+def test_a_script_imports_from_its_own_folder_on_both_sides(command, tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "beside.py").write_text("def w(n):\n    yield\n    return n")
+    ended = command("from beside import w\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\n"
+                    "def f():\n    yield\n    return P(1)\nw(1)\nf()\n", name="inner/main.py", cwd="/")  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "threads" in ended.stdout and "cannot be copied" not in ended.stdout and "differ" not in ended.stdout
+
+
+def test_future_statements_of_a_script_count(command):
+    ended = command("from __future__ import annotations\ndef f(x: undefined):\n    yield\nf(1)\nprint(f.__annotations__)", "--picture", "off")
+    assert ended.stdout == "{'x': 'undefined'}\n", ended.stderr
+
+
+def test_an_interrupt_gives_130_and_what_was_measured(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text("import time\ndef f():\n    try:\n        time.sleep(60)\n        yield\n    finally:\n"
+                    "        print('cleaned up', flush=True)\nf()\nprint('ready', flush=True)\n")  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "coro_magic", "run", str(path)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "cleaned up" in out and "1 coroutine" in out
+    assert "Traceback" not in err
+
+
+def test_help_tells_the_commands_and_the_options():
+    for arguments, said in ((["--help"], "lab"), (["run", "--help"], "--baseline-budget SECONDS")):
+        ended = subprocess.run([sys.executable, "-m", "coro_magic", *arguments], capture_output=True, text=True,
+                               env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+        assert ended.returncode == 0 and said in ended.stdout
+
+
+def test_without_a_command_there_is_a_usage_line():
+    ended = subprocess.run([sys.executable, "-m", "coro_magic"], capture_output=True, text=True,
+                           env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    assert ended.returncode == 2 and "usage:" in ended.stderr
