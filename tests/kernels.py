@@ -52,7 +52,8 @@ class Kernel:
         ]  # fmt: skip
         self.folder = folder
         self._manager.start_kernel(
-            cwd=str(folder), env={**os.environ, "PYTHONPATH": str(_ROOT), "IPYTHONDIR": str(folder / ".ipython")}
+            cwd=str(folder),
+            env={**os.environ, "PYTHONPATH": str(_ROOT), "IPYTHONDIR": str(folder / ".ipython")},
         )
         self._client = self._manager.blocking_client()
         self._client.start_channels()
@@ -103,7 +104,10 @@ class Kernel:
                 break
         output.status = reply["content"]["status"]
         output.pages = _ESCAPES.sub(
-            "", "\n".join(page["data"]["text/plain"] for page in reply["content"].get("payload", ()) if "data" in page)
+            "",
+            "\n".join(
+                page["data"]["text/plain"] for page in reply["content"].get("payload", ()) if "data" in page
+            ),
         )
         return output
 

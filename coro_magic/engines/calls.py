@@ -95,11 +95,11 @@ class CallsExecution:
         """Hand all of them over."""
         made = self.coroutines
         if made is None:
-            for call in self.calls.calls if self.wrap is not None else ():
+            for call in self.calls.calls:
                 own = getattr(call.function, "__globals__", {})
                 module = sys.modules.get(own.get("__name__", ""))
                 # Only what was pickled by value is ours to change; a module's functions are not.
-                if vars(module) is not own if module is not None else own:
+                if self.wrap is not None and (vars(module) is not own if module is not None else own):
                     wrap_generator_functions(own, self.wrap)
             made = tuple(as_coroutine(c.function, *c.args, **c.kwargs) for c in self.calls.calls)
         for coroutine in made:

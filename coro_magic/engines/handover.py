@@ -141,12 +141,11 @@ class _Reach:
         elif type(value) in _CONTAINERS and depth:
             for each in value.values() if type(value) is dict else value:
                 self._look(each, found, seen, depth - 1)
-        elif depth and type(value).__module__ == self._namespace.get("__name__"):
+        elif depth and key not in seen and type(value).__module__ == self._namespace.get("__name__"):
             # An object of a class of the user's: what it has, and what its methods name.
-            if key not in seen:
-                seen.add(key)
-                for each in (*_own(value), *_own(type(value))):
-                    self._look(each, found, seen, depth - 1)
+            seen.add(key)
+            for each in (*_own(value), *_own(type(value))):
+                self._look(each, found, seen, depth - 1)
 
     def _named_by(self, code: types.CodeType) -> set[int]:
         known = self._by_code.get(id(code))

@@ -23,7 +23,7 @@ from .handover import names_in
 from .scheduler import Scheduler
 from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED
 
-_HAS_MONITORING = hasattr(sys, "monitoring")
+_monitoring: Any = getattr(sys, "monitoring", None)  # CPython 3.12 and later
 # Code is read without its specialisations (`co_code`), so these are the plain names.
 _SEND = dis.opmap["SEND"]
 _YIELD = dis.opmap["YIELD_VALUE"]
@@ -59,6 +59,8 @@ class Observer:
         self._can_drive: dict[int, bool] = {}
         self._tool: int | None = None
         self._observed: set[int] = set()
+        # Where something was thrown into a generator that was not seen to go on since.
+        self._thrown_at: dict[types.FrameType, int] = {}
 
     # Beginning and end.
 
@@ -71,7 +73,7 @@ class Observer:
                 self._add_codes(value.__code__)
         if not self._codes:
             return
-        if _HAS_MONITORING:
+        if _monitoring is not None:
             self._start_monitoring()
         elif sys.getprofile() is None:
             self._scheduler.on_spawn = self._on_spawn
@@ -92,10 +94,12 @@ class Observer:
         end = self._trace.origin + self._scheduler.elapsed
         for frame, row in self._rows.items():
             where = Where(frame.f_code.co_filename, frame.f_lineno)
-            self._trace.finished(row, State.LEFT_OVER, where)
+            closed = frame in self._thrown_at or _has_ended(frame)
+            self._trace.finished(row, State.CANCELLED if closed else State.LEFT_OVER, where)
             if self._trace.recording:
                 self._trace.write((row, CLOSED_WAITING, end))
         self._rows.clear()
+        self._thrown_at.clear()
 
     # What happens to a generator.
 
@@ -130,8 +134,9 @@ class Observer:
         key = (id(back.f_code), back.f_lasti)
         known = self._delegations.get(key)
         if known is None:
-            operation = back.f_code.co_code[back.f_lasti] if back.f_lasti >= 0 else -1
-            known = self._delegations[key] = operation == _SEND
+            at, code = back.f_lasti, back.f_code.co_code
+            # CPython 3.12 stands behind the instruction, on its cache.
+            known = self._delegations[key] = at >= 0 and _SEND in (code[at], code[at - 2])
         return known
 
     def _gave_back(self, frame: types.FrameType) -> None:
@@ -160,7 +165,7 @@ class Observer:
     # CPython 3.12 and later.
 
     def _start_monitoring(self) -> None:
-        monitoring = sys.monitoring
+        monitoring = _monitoring
         free = [tool for tool in (4, 3, 5, 2, 1, 0) if monitoring.get_tool(tool) is None]
         if not free:
             return
@@ -212,10 +217,10 @@ class Observer:
             return
         self._observed.add(id(code))
         if id(code) in self._codes and not any(frame.f_code is code for frame in self._rows):
-            sys.monitoring.set_local_events(self._tool, code, 0)
+            _monitoring.set_local_events(self._tool, code, 0)
 
     def _stop_monitoring(self) -> None:
-        monitoring, tool = sys.monitoring, self._tool
+        monitoring, tool = _monitoring, self._tool
         assert tool is not None
         monitoring.set_events(tool, 0)
         for code in self._codes.values():
@@ -255,7 +260,7 @@ class Observer:
         return names
 
     def _reaches_generators(self, code: types.CodeType) -> bool:
-        """Say whether code names a generator function, or a generator, of the namespace, or has functions that do."""
+        """Say whether code names a generator (function) of the namespace, or has functions that do."""
         known = self._can_drive.get(id(code))
         if known is None:
             known = self._can_drive[id(code)] = False
@@ -286,12 +291,32 @@ class Observer:
         if id(code) not in self._codes:
             return
         if event == "call":
+            # Who enters at the yield itself is entered by `throw` or `close`.
+            self._thrown_at.pop(frame, None)
+            if code.co_code[frame.f_lasti] == _YIELD:
+                self._thrown_at[frame] = frame.f_lasti
             self._resumed(frame)
         elif event == "return":
             if frame.f_lasti >= 0 and code.co_code[frame.f_lasti] == _YIELD:
+                if argument is not None or self._thrown_at.get(frame) != frame.f_lasti:
+                    self._thrown_at.pop(frame, None)
                 self._gave_back(frame)
             else:
                 self._ended(frame, None if argument is not None or _returns(frame) else _Unknown())
+
+
+def _has_ended(frame: types.FrameType) -> bool:
+    """Say whether a generator's frame will not go on, where the interpreter tells.
+
+    CPython 3.13 and later close a generator that has nothing to clean up without running it.
+    """
+    if sys.version_info < (3, 13):
+        return False
+    try:
+        frame.clear()
+    except RuntimeError:
+        return False  # it is suspended
+    return True
 
 
 def _returns(frame: types.FrameType) -> bool:

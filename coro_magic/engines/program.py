@@ -70,9 +70,9 @@ class Program:
     def compile(self, threads: bool = False) -> types.CodeType:
         """Compile the cell, rewritten as this module's opening says."""
         tree = _Rewriter(self.tree, self.shown, threads).rewritten()
-        return compile(
-            tree, self.filename, "exec", self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-        )
+        flags = self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code: types.CodeType = compile(tree, self.filename, "exec", flags, dont_inherit=True)
+        return code
 
     def execution(
         self,

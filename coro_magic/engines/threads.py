@@ -108,6 +108,7 @@ class ThreadEngine:
         self.elapsed = 0.0
         self._recording = recording
         self._over_and_done = False
+        self._first: _WaitingThread | None = None
         self._lock = threading.Lock()
         self._handed_over: set[int] = set()
         self._kept: list[Any] = []
@@ -162,11 +163,16 @@ class ThreadEngine:
 
     def start_thread(self, task: ThreadTask | None, target: Callable[[], None]) -> threading.Thread:
         """Start a thread, or note that the system refuses and give up."""
-        thread = threading.Thread(target=target, daemon=True)
+        first, self._first = self._first, None
+        thread = first or threading.Thread(target=target, daemon=True)
         if task is not None:
             task.thread = thread
         try:
-            thread.start()
+            if first is None:
+                thread.start()
+            else:
+                first.target = target
+                first.go.release()
         except RuntimeError as refused:
             self.refused = True
             self._failed_to_start.set()
@@ -315,6 +321,9 @@ class ThreadEngine:
         Returns whether the program came to its end. Threads that have not ended are left behind:
         the process is expected to end.
         """
+        # The body runs on the main thread of a program written by hand, which need not be started.
+        self._first = _WaitingThread()
+        self._first.start()
         self.trace.origin = _clock()
         deadline = self.trace.origin + budget
         set_engine(self)
@@ -383,6 +392,20 @@ def _standing(coroutine: Any) -> Where | None:
     return None if frame is None else Where(frame.f_code.co_filename, frame.f_lineno)
 
 
+class _WaitingThread(threading.Thread):
+    """A thread that was started beforehand, and waits until it may call its target."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.target: Callable[[], None] = lambda: None
+        self.go = threading.Lock()
+        self.go.acquire()
+
+    def run(self) -> None:
+        self.go.acquire()
+        self.target()
+
+
 class _Waiting:
     """A stretch of waiting of one thread, written down."""
 
@@ -440,7 +463,7 @@ class ThreadedGenerator(collections.abc.Generator[Any, Any, Any]):
         self._go = threading.Lock()
         self._back = threading.Lock()
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         # What asks whether this is a generator gets the answer that it got without threads.
         return types.GeneratorType

@@ -20,6 +20,7 @@ than about a tenth of a millisecond; each gets an equal share. All others are ti
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -71,6 +72,8 @@ __all__ = [
 
 MAX_BATCH = 256
 _FOLD_AT = 3 * 65_536  # entries of the flat list, three to an event
+
+_NUMBERED = re.compile(r"(.*)-(\d+)")
 
 
 class Trace:
@@ -288,7 +291,14 @@ class Trace:
         """Give the name of a row, unique in the run."""
         # Numbered when somebody asks: a million coroutines should not pay for a name each.
         for base in self._names[len(self._numbers) : row + 1]:
-            number = self._name_counts[base] = self._name_counts.get(base, 0) + 1
+            number = self._name_counts.get(base, 0) + 1
+            # A given name may look like a numbered one ("f-2"), and come before it or after it.
+            given = _NUMBERED.fullmatch(base) if number == 1 else None
+            if given and self._name_counts.get(given[1], 0) >= int(given[2]):
+                number = 2
+            while number > 1 and f"{base}-{number}" in self._name_counts:
+                number += 1
+            self._name_counts[base] = number
             self._numbers.append(number)
         number = self._numbers[row]
         return self._names[row] if number == 1 else f"{self._names[row]}-{number}"

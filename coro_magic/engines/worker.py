@@ -20,9 +20,10 @@ import struct
 import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ..language import State
 from . import switching
@@ -91,14 +92,14 @@ class Failure:
     message: str
 
 
-def write_frame(stream: BinaryIO, payload: bytes) -> None:
+def write_frame(stream: IO[bytes], payload: bytes) -> None:
     """Write one message."""
     stream.write(_HEADER.pack(len(payload)))
     stream.write(payload)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> bytes | None:
+def read_frame(stream: IO[bytes]) -> bytes | None:
     """Read one message; None at the end of the stream."""
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
@@ -209,7 +210,7 @@ def pack(namespace: dict[str, Any], names: dict[str, Any], leave_out: Collection
     """
     import cloudpickle
 
-    carrier = type(pack)(_carrier.__code__, namespace)
+    carrier = types.FunctionType(_carrier.__code__, namespace)
     carrier.__module__ = "__main__"
     if not leave_out:
         return cloudpickle.dumps((carrier, names))  # type: ignore[no-any-return]
@@ -265,6 +266,7 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     _warm_up()
+    write_frame(outgoing, b"ready")
     while True:
         try:
             message = jobs.get(timeout=IDLE_SECONDS)

@@ -16,6 +16,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..engines.calls import Calls
@@ -25,6 +26,7 @@ from ..engines.worker import Failure, Job, Report, pack, read_frame, write_frame
 from ..language import State, Task
 from .run import Run
 
+_GRACE_AT_START = 60.0  # seconds in which a worker must be up, on a machine however slow
 _GRACE = 5.0  # seconds beyond its budget in which a worker must have answered
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); " \
          "from coro_magic.engines.worker import main; main()"  # fmt: skip
@@ -39,6 +41,20 @@ class Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+
+    def get_ready(self) -> None:
+        """Wait until it is up: starting beside the coroutines it would take time from them."""
+        self.start()
+        if self._is_ready:
+            return
+        try:
+            if self._receive(time.monotonic() + _GRACE_AT_START) is None:
+                raise NoBaseline("the worker process could not be started")
+        except BaseException:
+            self.kill()
+            raise
+        self._is_ready = True
 
     def start(self) -> None:
         """Start it, if it is not there."""
@@ -52,6 +68,7 @@ class Worker:
             # An interrupt from the keyboard goes to the whole group: it is the kernel's affair.
             start_new_session=True,
         )
+        self._is_ready = False
 
     def call(self, message: bytes, seconds: float) -> Any:
         """Let it do a job and give its answer.
@@ -62,7 +79,7 @@ class Worker:
             If it dies, or does not answer in time.
         """
         for attempt in (1, 2):
-            self.start()
+            self.get_ready()
             assert self._process is not None
             try:
                 assert self._process.stdin is not None
@@ -80,7 +97,8 @@ class Worker:
             self.kill()
             raise
 
-    def _answer(self, deadline: float) -> Any:
+    def _receive(self, deadline: float) -> bytes | None:
+        """Give the next message of the worker's; None if it is gone."""
         assert self._process is not None and self._process.stdout is not None
         stream = self._process.stdout
         while True:
@@ -90,14 +108,20 @@ class Worker:
             ready, _, _ = select.select([stream], [], [], min(left, 1.0))
             if ready:
                 break
-        payload = read_frame(stream)
+        return read_frame(stream)
+
+    def _answer(self, deadline: float) -> Any:
+        payload = self._receive(deadline)
         if payload is None:
+            assert self._process is not None
             status = self._process.wait(5)
             how = f"signal {-status}" if status < 0 else f"status {status}"
             raise NoBaseline(f"the worker process died ({how})")
         answer, spent = pickle.loads(payload)
         if spent:
+            # It has threads that do not end, and ends with them. The next one gets up meanwhile.
             self.kill()
+            self.start()
         return answer
 
     def kill(self) -> None:
@@ -108,10 +132,9 @@ class Worker:
             process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
-                    try:
+                    # What was not written yet is not wanted any more.
+                    with suppress(OSError):
                         stream.close()
-                    except OSError:
-                        pass  # what was not written yet is not wanted any more
 
     def forget_in_child(self) -> None:
         """After a fork the worker is the parent's."""
@@ -133,8 +156,7 @@ def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:
     NoBaseline
         If something cannot be copied; the message names it.
     """
-    # Up already when it is needed: it takes a tenth of a second, and the coroutines go first.
-    _worker.start()
+    _worker.get_ready()
     if isinstance(program, Calls):
         return _packed(namespace, {})
     code = program.compile()

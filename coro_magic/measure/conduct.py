@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from ..engines import switching
@@ -147,9 +147,9 @@ def _error_of(scheduler: Scheduler) -> BaseException | None:
     errors: list[BaseException] = []
     for task in scheduler.tasks:
         error = task._error
-        if task.state is State.FAILED and error is not None and not task.heeded:
-            if not any(error is other for other in errors):
-                errors.append(error)
+        unheeded = task.state is State.FAILED and error is not None and not task.heeded
+        if unheeded and not any(error is other for other in errors):
+            errors.append(error)  # type: ignore[arg-type]
     if scheduler.interrupted and not errors:
         return KeyboardInterrupt()
     if not errors:
@@ -222,8 +222,6 @@ def run(*coroutines: Any, **options: Any) -> Run:
 
 def with_run(error: BaseException, run: Run) -> BaseException:
     """Give `error` with the Run as its attribute ``run``, where it can have one."""
-    try:
+    with suppress(AttributeError):
         error.run = run  # type: ignore[attr-defined]
-    except AttributeError:
-        pass
     return error

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..engines.program import Program
 
+
 def program_of(shell: Any, cell: str, lines_before: int = 1) -> Program:
     """Give the program that a cell is.
 

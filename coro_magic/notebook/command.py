@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a script as a %%%%coroutines cell")
     run.add_argument("file", type=Path, metavar="FILE.py")
+    run.epilog = "What comes after -- are the script's own arguments."
     run.add_argument("--save", metavar="PATH", action="append", default=[], help="write the run to a file: "
                      ".png .svg .pdf .json .csv; may be given more than once")  # fmt: skip
     for option in OPTIONS:
@@ -35,9 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
                              metavar=option.metavar, help=option.help.replace("%", "%%"))  # fmt: skip
     lab = commands.add_parser("lab", help="open JupyterLab on the first notebook")
     lab.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
-    given, unknown = parser.parse_known_args(arguments)
+    own, separator, of_script = _split(sys.argv[1:] if arguments is None else arguments)
+    given, unknown = parser.parse_known_args(own)
     if given.command == "lab":
-        return open_lab([*given.rest, *unknown])
+        return open_lab([*given.rest, *unknown, *separator, *of_script])
     if unknown:
         run.error(f"unrecognized arguments: {' '.join(unknown)}")
     values = {k: v for k, v in vars(given).items() if k not in ("command", "file", "save")}
@@ -45,24 +47,31 @@ def main(arguments: list[str] | None = None) -> int:
         options = Options.of(**values)
     except ValueError as error:
         run.error(str(error))
-    return run_script(given.file, options, given.save)
+    return run_script(given.file, options, given.save, of_script)
 
 
-def run_script(path: Path, options: Options, save: list[str]) -> int:
+def _split(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Split off what comes after ``--``, which is the script's."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at : at + 1], arguments[at + 1 :]
+
+
+def run_script(path: Path, options: Options, save: list[str], arguments: list[str]) -> int:
     """Run a script as a cell and print the summary. Gives 1 if a coroutine failed, 130 if interrupted."""
     try:
-        source = path.read_text(encoding="utf-8")
-        program = Program(ast.parse(source, str(path)), source, str(path), shown="none")
+        content = path.read_bytes()
+        tree = ast.parse(content, str(path))
+        program = Program(tree, importlib.util.decode_source(content), str(path), shown="none")
         program.compile()
     except OSError as error:
         print(f"{path}: {error.strerror}", file=sys.stderr)
         return 2
-    except SyntaxError as error:
-        traceback.print_exception(error, limit=0)
+    except (SyntaxError, ValueError) as error:
+        print("".join(traceback.format_exception_only(error)), end="", file=sys.stderr)
         return 2
     # As for any script: its own folder is where it imports from.
     sys.path.insert(0, str(path.resolve().parent))
-    sys.argv = [str(path)]
+    sys.argv = [str(path), *arguments]
     namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(path), "__builtins__": __builtins__}
     main_module = sys.modules["__main__"]
     program.remember_source()
@@ -86,6 +95,12 @@ def _status(run: Run) -> int:
     if isinstance(run.error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
+    if isinstance(run.error, SystemExit):
+        # As the interpreter does it.
+        code = run.error.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+        return code if isinstance(code, int) else int(code is not None)
     traceback.print_exception(run.error)
     return 1
 

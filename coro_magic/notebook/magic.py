@@ -31,9 +31,10 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar=option.metavar,
             help=option.help.replace("%", "%%") + shown,
         )(function)
-    return argument(
+    output: Callable[..., Any] = argument(
         "-o", "--output", metavar="NAME", help="bind the Run to this name"
     )(function)  # fmt: skip
+    return output
 
 
 @magics_class
@@ -70,6 +71,7 @@ class CoroutineMagics(Magics):
         """
         # What is above this in a traceback is IPython's business and ours, not the user's.
         __tracebackhide__ = "__ipython_bottom__"
+        shell: Any = self.shell
         if cell is None:
             line, expression = split_line(line)
             if not expression:
@@ -82,7 +84,7 @@ class CoroutineMagics(Magics):
             lines_before = 1
         else:
             raise UsageError("the cell is empty: write the program below the %%coroutines line")
-        arguments = vars(parse_argstring(self.coroutines, line))
+        arguments = dict(vars(parse_argstring(self.coroutines, line)))
         name = arguments.pop("output")
         if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
             raise UsageError(f"-o takes the name of a variable, and {name!r} is none")
@@ -95,10 +97,10 @@ class CoroutineMagics(Magics):
         except (ValueError, RuntimeError) as error:
             raise UsageError(str(error)) from None
         try:
-            program = program_of(self.shell, cell, lines_before)
+            program = program_of(shell, cell, lines_before)
         except SyntaxError as error:
             # Raised as it is, it would be shown with all the calls that led here.
-            raise _shown_as(self.shell.SyntaxTB.structured_traceback(type(error), error, []), error) from None
+            raise _shown_as(shell.SyntaxTB.structured_traceback(type(error), error, []), error) from None
         self._run(program, options, name)
 
     def _run(self, program: Any, options: Options, name: str | None) -> None:

@@ -51,10 +51,11 @@ class Outputs:
 
     def coroutines_ended(self, run: Run) -> None:
         """The coroutines have ended and the baseline is still to come: say so, if that may take long."""
-        if self._picture is not None or run.elapsed > 0.5:
-            if self._options.picture == "on" and self.rich and run.baseline_note == "":
-                headline = show.summary(run).splitlines()[0]
-                self._show_text(f"{headline}; now the same with threads ...")
+        may_take_long = self._picture is not None or run.elapsed > 0.5
+        shown = self._options.picture == "on" and self.rich
+        if may_take_long and shown and run.baseline_note == "":
+            headline = show.summary(run).splitlines()[0]
+            self._show_text(f"{headline}; now the same with threads ...")
 
     def finished(self, run: Run) -> None:
         """Show the final picture, the summary and the panel."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +40,11 @@ class _Kept:
         with self._lock:
             self._texts.append(text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write one after the other."""
+        for line in lines:
+            self.write(line)
 
     def flush(self) -> None:
         """Pass on what was kept."""
@@ -72,7 +77,7 @@ def kept_at_first() -> Iterator[None]:
     """Keep what is printed in the first moments of a ``with`` block."""
     before = sys.stdout
     kept = _Kept(before)
-    sys.stdout = kept  # type: ignore[assignment]
+    sys.stdout = kept  # type: ignore[assignment, unused-ignore]
     try:
         yield
     finally:

@@ -94,7 +94,8 @@ def test_objects_stay_what_they_are():
     "def holder():\n    yield\n    def nested():\n        return next(w)\n    nested()\nh = holder()",
 ])  # fmt: skip
 def test_a_coroutine_that_another_one_holds_is_left_to_it(holder):
-    ran = cell("begun = []\ndef worker():\n    begun.append(1)\n    yield 1\n    begun.append(2)\nw = worker()\n"
+    ran = cell("begun = []\ndef worker():\n    begun.append(1)\n    yield 1\n    begun.append(2)\n"
+               "w = worker()\n"
                + holder)  # fmt: skip
     assert ran.run.error is None
     assert ran.names["begun"] == [1]

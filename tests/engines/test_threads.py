@@ -594,7 +594,8 @@ def test_past_its_budget_the_baseline_is_a_bound():
 
 def test_after_threads_were_left_behind_the_next_baseline_is_a_clean_one():
     on_both_sides("import threading\nevent = threading.Event()\ndef f():\n    "
-                  "if threading.current_thread() is not threading.main_thread(): event.wait()\n    yield\nf()",
+                  "if threading.current_thread() is not threading.main_thread(): event.wait()\n"
+                  "    yield\nf()",
                   baseline_budget=0.2)  # fmt: skip
     ran = on_both_sides("import threading\ndef f():\n    yield\n    return threading.active_count() < 6\nf()")
     assert ran.threads == {"f": True}

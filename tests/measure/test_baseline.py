@@ -39,7 +39,9 @@ def test_results_are_compared_and_a_difference_is_shown():
         f()
         same()
     """).run
-    assert [(each.name, each.coroutines, each.threads) for each in run.differences] == [("f", "True", "False")]
+    assert [(each.name, each.coroutines, each.threads) for each in run.differences] == [
+        ("f", "True", "False")
+    ]
     assert "differ" in run.summary()
 
 
@@ -86,14 +88,23 @@ def test_results_that_came_in_another_order_are_no_difference():
 
 
 def test_output_is_kept_and_not_shown(capfd):
-    run = on_both_sides("def f():\n    print('hello')\n    import sys\n    print('there', file=sys.stderr)\n    yield\nf()\n'shown'").run
-    assert run.baseline.output == "'shown'\nhello\nthere\n" or sorted(run.baseline.output.split()) == ["'shown'", "hello", "there"]
+    run = on_both_sides(
+        "def f():\n    print('hello')\n    import sys\n    print('there', file=sys.stderr)\n    yield\n"
+        "f()\n'shown'"
+    ).run
+    assert run.baseline.output == "'shown'\nhello\nthere\n" or sorted(run.baseline.output.split()) == [
+        "'shown'",
+        "hello",
+        "there",
+    ]
     captured = capfd.readouterr()
     assert captured.out == "hello\n" and captured.err == "there\n"
 
 
 def test_very_much_output_is_kept_up_to_a_limit():
-    output = on_both_sides("def f():\n    for _ in range(3000): print('x' * 1000)\n    yield\nf()").run.baseline.output
+    output = on_both_sides(
+        "def f():\n    for _ in range(3000): print('x' * 1000)\n    yield\nf()"
+    ).run.baseline.output
     assert len(output) < 1_100_000 and "characters more" in output
 
 
@@ -113,7 +124,10 @@ def test_functions_share_their_globals_in_the_worker():
 
 def test_classes_and_dataclasses_of_the_cell_and_of_earlier_cells():
     names = {"__name__": "__main__"}
-    cell("class Early:\n    def __init__(self, n): self.n = n\n    def __eq__(self, o): return self.n == o.n", names)
+    cell(
+        "class Early:\n    def __init__(self, n): self.n = n\n    def __eq__(self, o): return self.n == o.n",
+        names,
+    )
     ran = on_both_sides("""
         from dataclasses import dataclass
         import enum
@@ -234,7 +248,9 @@ def test_results_of_numpy_are_compared():
 
 
 def test_the_body_that_fails_on_threads_only_is_shown():
-    run = on_both_sides("import threading\nif threading.current_thread() is not threading.main_thread(): 1 / 0\n" + TRIVIAL).run
+    run = on_both_sides(
+        "import threading\nif threading.current_thread() is not threading.main_thread(): 1 / 0\n" + TRIVIAL
+    ).run
     assert run.error is None
     assert str(run.baseline.tasks[0].state) == "failed"
 
@@ -264,12 +280,17 @@ def test_a_worker_that_dies_in_mid_run_is_told_and_the_next_run_has_a_new_one(en
         f()
     """).run
     assert run.error is None and run.baseline is None
-    assert "died" in run.baseline_note and ("status 3" in run.baseline_note or "signal 9" in run.baseline_note)
+    assert "died" in run.baseline_note and (
+        "status 3" in run.baseline_note or "signal 9" in run.baseline_note
+    )
     assert on_both_sides(TRIVIAL).threads == {"f": 1}
 
 
 def test_a_worker_that_exits_by_sys_exit_in_the_body_does_no_harm():
-    run = on_both_sides("import sys, threading\nif threading.current_thread() is not threading.main_thread(): sys.exit(3)\n" + TRIVIAL).run
+    run = on_both_sides(
+        "import sys, threading\nif threading.current_thread() is not threading.main_thread(): sys.exit(3)\n"
+        + TRIVIAL
+    ).run
     assert run.baseline is not None or run.baseline_note
 
 
@@ -325,7 +346,8 @@ def test_no_descriptors_or_threads_are_left_by_runs():
     for _ in range(10):
         on_both_sides(TRIVIAL)
         on_both_sides("import os, threading\ndef f():\n    yield\n"
-                      "    threading.current_thread() is threading.main_thread() or os._exit(1)\nf()")  # fmt: skip
+                      "    threading.current_thread() is threading.main_thread() or os._exit(1)\n"
+                      "f()")  # fmt: skip
     on_both_sides(TRIVIAL)
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
 
@@ -346,7 +368,9 @@ def process_with_worker(more: str) -> subprocess.Popen[str]:
     tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     program = textwrap.dedent(SCRIPT).format(tests=tests, more=more)
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(baseline.__file__)) + "/.."}
-    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def wait_until_gone(process: psutil.Process) -> bool:
@@ -364,7 +388,8 @@ def test_the_idle_worker_goes_with_the_process_that_started_it(how):
 
 
 def test_the_worker_goes_in_the_middle_of_a_job_when_its_starter_is_killed():
-    source = ("import threading, time\ndef f():\n    if threading.current_thread() is not threading.main_thread():\n"
+    source = ("import threading, time\ndef f():\n"
+              "    if threading.current_thread() is not threading.main_thread():\n"
               "        time.sleep(60)\n    yield\nprint('ready', flush=True)\nf()")  # fmt: skip
     process = process_with_worker(f"on_both_sides({source!r}, baseline_budget=60)")
     assert process.stdout.readline() == "ready\n"
@@ -396,7 +421,9 @@ def test_the_baseline_sees_the_working_directory_and_the_path_of_now(tmp_path, m
     (tmp_path / "freshly_written.py").write_text("value = 42")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    ran = on_both_sides("import os, freshly_written\ndef f():\n    yield\n    return os.getcwd(), freshly_written.value\nf()")
+    ran = on_both_sides(
+        "import os, freshly_written\ndef f():\n    yield\n    return os.getcwd(), freshly_written.value\nf()"
+    )
     assert ran.threads == ran.results
 
 
@@ -413,4 +440,6 @@ def test_a_large_result_comes_back():
 
 def test_a_large_value_is_carried():
     names = {"__name__": "__main__", "pages": ["x" * 1000] * 1 + ["y" * 10_000_000]}
-    assert on_both_sides("def f():\n    yield\n    return len(pages[1])\nf()", names).threads == {"f": 10_000_000}
+    assert on_both_sides("def f():\n    yield\n    return len(pages[1])\nf()", names).threads == {
+        "f": 10_000_000
+    }

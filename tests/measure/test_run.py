@@ -276,5 +276,8 @@ def test_names_are_made_unique_whatever_they_are():
     def f():
         yield
 
-    ran = cell("from coro_magic import spawn\ndef f():\n    yield\nspawn(f(), name='f-2')\nf()\nf()\nspawn(f(), name=5)")
+    ran = cell(
+        "from coro_magic import spawn\ndef f():\n    yield\nspawn(f(), name='f-2')\nf()\nf()\n"
+        "spawn(f(), name=5)"
+    )
     assert len(set(ran.tasks)) == 4

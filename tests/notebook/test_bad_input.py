@@ -23,7 +23,8 @@ CLEAN = """[
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(kernel):
     yield
-    output = kernel.execute("%%coroutines -o after --picture off\nimport time\ndef f():\n    time.sleep(0.001)\n"
+    output = kernel.execute("%%coroutines -o after --picture off\nimport time\ndef f():\n"
+                            "    time.sleep(0.001)\n"
                             "    yield\n    return 'works'\nf()\nprint('the next cell')")  # fmt: skip
     assert output.status == "ok", output.traceback
     assert output.stdout == "the next cell\n"
@@ -54,7 +55,11 @@ def test_interrupt_while_the_body_computes(kernel):
 
 
 def test_interrupt_during_a_step(kernel):
-    interrupted(kernel, "%%coroutines -o run --baseline off\n" + LONG + """
+    interrupted(
+        kernel,
+        "%%coroutines -o run --baseline off\n"
+        + LONG
+        + """
 def computes():
     try:
         print('ready', flush=True)
@@ -70,7 +75,8 @@ def waits():
         log.append('waits')
 waits()
 computes()
-""")
+""",
+    )
     assert sorted(kernel.value("log")) == ["computes", "waits"]
     assert kernel.value("bound") == "kept"
     assert kernel.value("(run.interrupted, [str(t.state) for t in run.tasks])") == (
@@ -79,7 +85,11 @@ computes()
 
 
 def test_interrupt_while_coroutines_switch(kernel):
-    interrupted(kernel, OFF + LONG + """
+    interrupted(
+        kernel,
+        OFF
+        + LONG
+        + """
 def turns():
     try:
         while True: yield
@@ -88,12 +98,17 @@ def turns():
 turns()
 turns()
 print('ready', flush=True)
-""")
+""",
+    )
     assert kernel.value("log") == [1, 1]
 
 
 def test_interrupt_while_all_wait(kernel):
-    output = interrupted(kernel, "%%coroutines\n" + LONG + """
+    output = interrupted(
+        kernel,
+        "%%coroutines\n"
+        + LONG
+        + """
 from coro_magic import sleep, Channel
 def sleeps():
     try:
@@ -115,7 +130,9 @@ sleeps()
 blocks()
 waits()
 print('ready', flush=True)
-""", after=0.3)
+""",
+        after=0.3,
+    )
     assert sorted(kernel.value("log")) == ["blocks", "sleeps", "waits"]
     # What was measured so far is shown.
     assert "image/png" in output.displays[0]
@@ -128,7 +145,11 @@ def test_interrupt_while_the_body_waits(kernel):
 
 
 def test_interrupt_during_the_baseline(kernel):
-    output = interrupted(kernel, "%%coroutines -o run --baseline-budget 60\n" + LONG + """
+    output = interrupted(
+        kernel,
+        "%%coroutines -o run --baseline-budget 60\n"
+        + LONG
+        + """
 import threading
 def f():
     yield
@@ -137,7 +158,9 @@ def f():
     log.append('done')
 f()
 print('ready', flush=True)
-""", after=0.7)
+""",
+        after=0.7,
+    )
     assert kernel.value("log") == ["done"]
     assert kernel.value("run.baseline_note") == "interrupted"
     assert kernel.value("run.tasks[1].state.value") == "done"
@@ -146,9 +169,14 @@ print('ready', flush=True)
 
 def test_interrupt_during_drawing(kernel):
     kernel.execute("import coro_magic.show as show_room, time\noriginal = show_room.picture\n"
-                   "def slow(run):\n    print('drawing', flush=True)\n    time.sleep(60)\nshow_room.picture = slow")  # fmt: skip
+                   "def slow(run):\n    print('drawing', flush=True)\n    time.sleep(60)\n"
+                   "show_room.picture = slow")  # fmt: skip
     try:
-        interrupted(kernel, "%%coroutines -o drawn --baseline off\nbound = 'drawn'\ndef f():\n    yield\nf()", when="drawing")
+        interrupted(
+            kernel,
+            "%%coroutines -o drawn --baseline off\nbound = 'drawn'\ndef f():\n    yield\nf()",
+            when="drawing",
+        )
     finally:
         kernel.execute("show_room.picture = original")
     assert kernel.value("bound") == "drawn"
@@ -157,10 +185,13 @@ def test_interrupt_during_drawing(kernel):
 
 def test_interrupt_during_a_refresh_of_the_picture(kernel):
     kernel.execute("import coro_magic.show as show_room, time\noriginal = show_room.live\n"
-                   "def slow(*given):\n    print('drawing', flush=True)\n    time.sleep(0.5)\n    return original(*given)\nshow_room.live = slow")  # fmt: skip
+                   "def slow(*given):\n    print('drawing', flush=True)\n    time.sleep(0.5)\n"
+                   "    return original(*given)\nshow_room.live = slow")  # fmt: skip
     try:
-        interrupted(kernel, "%%coroutines -o drawn --baseline off\nimport time\nbound = 'refreshed'\nlog = []\n"
-                    "def f():\n    try:\n        time.sleep(20)\n        yield\n    finally:\n        log.append(1)\nf()",
+        interrupted(kernel, "%%coroutines -o drawn --baseline off\nimport time\nbound = 'refreshed'\n"
+                            "log = []\n"
+                    "def f():\n    try:\n        time.sleep(20)\n        yield\n    finally:\n"
+                    "        log.append(1)\nf()",
                     when="drawing")  # fmt: skip
     finally:
         kernel.execute("show_room.live = original")
@@ -168,7 +199,10 @@ def test_interrupt_during_a_refresh_of_the_picture(kernel):
 
 
 def test_an_interrupt_that_a_coroutine_swallows_stops_the_run_nevertheless(kernel):
-    interrupted(kernel, OFF + """
+    interrupted(
+        kernel,
+        OFF
+        + """
 import time
 def stubborn():
     while True:
@@ -179,11 +213,14 @@ def stubborn():
             pass
         yield
 stubborn()
-""")
+""",
+    )
 
 
 def test_a_second_interrupt_during_clean_up_gets_through(kernel):
-    request = kernel.begin(OFF + """
+    request = kernel.begin(
+        OFF
+        + """
 def f():
     try:
         print('ready', flush=True)
@@ -192,7 +229,8 @@ def f():
         print('cleaning', flush=True)
         while True: pass
 f()
-""")
+"""
+    )
     kernel.wait_for("ready")
     kernel.interrupt()
     kernel.wait_for("cleaning")
@@ -202,7 +240,9 @@ f()
 
 
 def test_a_run_inside_a_run_is_refused_and_the_outer_one_goes_on(kernel):
-    output = kernel.execute(OFF + """
+    output = kernel.execute(
+        OFF
+        + """
 log = []
 def f():
     yield
@@ -213,14 +253,17 @@ def f():
     yield
     log.append("outer")
 f()
-""")
+"""
+    )
     assert output.status == "ok", output.traceback
     log = kernel.value("log")
     assert log[1] == "outer" and "a run inside a run is not possible" in log[0]
 
 
 def test_run_inside_a_run_is_refused(kernel):
-    output = kernel.execute(OFF + "import coro_magic\ndef f():\n    yield\n    coro_magic.run(lambda: 1)\nf()")
+    output = kernel.execute(
+        OFF + "import coro_magic\ndef f():\n    yield\n    coro_magic.run(lambda: 1)\nf()"
+    )
     assert output.error.startswith("RuntimeError: a run is going on already")
 
 
@@ -247,13 +290,18 @@ def test_a_run_from_another_thread_is_refused(kernel):
 @pytest.mark.parametrize("code, said", [
     ("from coro_magic import sleep\ndef f():\n    yield sleep(-1)\nf()", "ValueError: "),
     ("from coro_magic import sleep\ndef f():\n    yield sleep('x')\nf()", "TypeError: "),
-    ("import time\ndef f():\n    time.sleep(-1)\n    yield\nf()", "ValueError: sleep length must be non-negative"),
+    ("import time\ndef f():\n    time.sleep(-1)\n    yield\n"
+     "f()", "ValueError: sleep length must be non-negative"),
     ("import time\ndef f():\n    time.sleep('x')\n    yield\nf()", "TypeError: "),
-    ("from coro_magic import spawn\ndef f():\n    yield\ng = f()\nspawn(g)\nspawn(g)", "ValueError: f was handed over already"),
-    ("from coro_magic import spawn\ndef f():\n    yield\ng = f()\nlist(g)\nspawn(g)", "ValueError: f has ended"),
+    ("from coro_magic import spawn\ndef f():\n    yield\ng = f()\nspawn(g)\n"
+     "spawn(g)", "ValueError: f was handed over already"),
+    ("from coro_magic import spawn\ndef f():\n    yield\ng = f()\nlist(g)\n"
+     "spawn(g)", "ValueError: f has ended"),
     ("from coro_magic import spawn\nspawn(5)", "TypeError: spawn() takes a coroutine or a function, not int"),
-    ("from coro_magic import sleep\ndef f():\n    s = sleep(0)\n    yield s\n    yield s\nf()", "RuntimeError: this request"),
-    ("from coro_magic import Lock\ndef f():\n    lock = Lock()\n    yield lock.acquire()\n    yield lock.acquire()\nf()",
+    ("from coro_magic import sleep\ndef f():\n    s = sleep(0)\n    yield s\n    yield s\n"
+     "f()", "RuntimeError: this request"),
+    ("from coro_magic import Lock\ndef f():\n    lock = Lock()\n    yield lock.acquire()\n"
+     "    yield lock.acquire()\nf()",
      "Deadlock: nothing can go on"),
     ("import asyncio\nawait asyncio.sleep(1)", "RuntimeError: "),
     ("import asyncio\nasync def f():\n    await asyncio.sleep(1)\nf()", "RuntimeError: "),
@@ -274,7 +322,10 @@ def test_a_mistake_in_a_coroutine_is_told_in_words(kernel, code, said):
 @pytest.mark.parametrize("yielded", ["object()", "'text'", "print", "Ellipsis", "[1]", "int", "lambda: 1", "{}",
                                      "float('nan')", "type('T', (), {'__eq__': None})()"])  # fmt: skip
 def test_something_odd_that_is_yielded_is_an_item(kernel, yielded):
-    output = kernel.execute(f"%%coroutines -o run --picture off --baseline off\ndef f():\n    got = yield {yielded}\n    return got\nf()")
+    output = kernel.execute(
+        f"%%coroutines -o run --picture off --baseline off\ndef f():\n    got = yield {yielded}\n"
+        f"    return got\nf()"
+    )
     assert output.status == "ok", output.traceback
     assert kernel.value("(run.tasks[1].items, run.results['f'])") == (1, None)
 

@@ -34,10 +34,13 @@ def test_generators_driven_by_hand_are_there_afterwards_and_go_on(kernel):
 def test_profiling_is_as_it_was(kernel):
     kernel.execute(BARE + (PROGRAMS / "buns.py").read_text())
     assert kernel.value("__import__('sys').getprofile() is None")
-    assert kernel.value(
-        "[__import__('sys').monitoring.get_tool(n) for n in range(6)] "
-        "if hasattr(__import__('sys'), 'monitoring') else [None] * 6"
-    ) == [None] * 6
+    assert (
+        kernel.value(
+            "[__import__('sys').monitoring.get_tool(n) for n in range(6)] "
+            "if hasattr(__import__('sys'), 'monitoring') else [None] * 6"
+        )
+        == [None] * 6
+    )
 
 
 def test_the_last_expression_is_displayed_and_kept(kernel):
@@ -67,7 +70,9 @@ def test_what_is_displayed_is_what_an_ordinary_cell_displays(kernel, code, mode)
 
 
 def test_top_level_await_for_and_with(kernel):
-    output = kernel.execute(BARE + """
+    output = kernel.execute(
+        BARE
+        + """
 from coro_magic import sleep, Lock
 async def double(n):
     await sleep(0.001)
@@ -83,7 +88,8 @@ async for n in numbers():
     print(n)
 print([n async for n in numbers()])
 await double(4)
-""")
+"""
+    )
     assert output.status == "ok", output.traceback
     assert output.stdout == "42\n0\n1\n2\n[0, 1, 2]\n"
     assert output.result["text/plain"] == "8"
@@ -115,26 +121,37 @@ def test_functions_and_classes_of_earlier_cells_are_coroutines_too(kernel):
         offset = 100
     """)
     output = kernel.execute(
-        "%%coroutines -o run --picture off\nworker(1)\nshop = Shop()\nclerks = [shop.clerk(2) for _ in range(3)]"
+        "%%coroutines -o run --picture off\nworker(1)\nshop = Shop()\n"
+        "clerks = [shop.clerk(2) for _ in range(3)]"
     )
     assert output.status == "ok", output.traceback
-    assert kernel.value("run.results") == {"cell": None, "worker": 101, "clerk": None, "clerk-2": None, "clerk-3": None}
+    assert kernel.value("run.results") == {
+        "cell": None,
+        "worker": 101,
+        "clerk": None,
+        "clerk-2": None,
+        "clerk-3": None,
+    }
     assert kernel.value("run.baseline.results['worker']") == 101
     assert kernel.value("shop.sold") == 6
 
 
 def test_a_sleep_imported_in_an_earlier_cell_switches_and_is_the_original_afterwards(kernel):
     kernel.execute("import time\nfrom time import sleep\noriginal = sleep\nlog = []\n"
-                   "def nap(name, seconds):\n    sleep(seconds)\n    log.append(name)\n    yield")  # fmt: skip
+                   "def nap(name, seconds):\n    sleep(seconds)\n    log.append(name)\n"
+                   "    yield")  # fmt: skip
     kernel.execute(BARE + "nap('long', 0.05)\nnap('short', 0.01)")
     assert kernel.value("log") == ["short", "long"]
-    assert kernel.value("sleep is time.sleep and sleep is original and type(sleep).__name__")\
+    assert (
+        kernel.value("sleep is time.sleep and sleep is original and type(sleep).__name__")
         == "builtin_function_or_method"
+    )
 
 
 def test_a_sleep_imported_in_the_cell_switches_and_is_the_original_afterwards(kernel):
     kernel.execute(BARE + "from time import sleep as doze\nlog = []\ndef nap(name, seconds):\n"
-                   "    doze(seconds)\n    log.append(name)\n    yield\nnap('long', 0.05)\nnap('short', 0.01)")  # fmt: skip
+                   "    doze(seconds)\n    log.append(name)\n    yield\nnap('long', 0.05)\n"
+                   "nap('short', 0.01)")  # fmt: skip
     assert kernel.value("log") == ["short", "long"]
     assert kernel.value("type(doze).__name__") == "builtin_function_or_method"
 
@@ -146,7 +163,10 @@ def test_names_of_the_magics_own_are_never_left(kernel):
 
 
 def test_nothing_is_put_into_the_namespace_by_loading(kernel):
-    assert kernel.value("[name for name in ('spawn', 'Channel', 'coro_magic', 'gather') if name in globals()]") == []
+    assert (
+        kernel.value("[name for name in ('spawn', 'Channel', 'coro_magic', 'gather') if name in globals()]")
+        == []
+    )
 
 
 # Lines and tracebacks.
@@ -162,7 +182,11 @@ waits()
 """)
     assert output.status == "ok"
     task = "run.tasks[1]"
-    assert kernel.value(f"({task}.where.line, {task}.spawned_at.line, str({task}.state))") == (5, 6, "left over")
+    assert kernel.value(f"({task}.where.line, {task}.spawned_at.line, str({task}.state))") == (
+        5,
+        6,
+        "left over",
+    )
     assert kernel.value(f"{task}.where.file == waits.__code__.co_filename")
 
 
@@ -201,7 +225,8 @@ def test_several_failures_are_a_group(kernel):
 
 def test_on_error_cancel_stops_the_others(kernel):
     output = kernel.execute("%%coroutines -o run --on-error cancel --baseline off --picture off\n"
-                            "import time\ndef bad():\n    yield\n    1 / 0\ndef long():\n    time.sleep(60)\n    yield\n"
+                            "import time\ndef bad():\n    yield\n    1 / 0\ndef long():\n"
+                            "    time.sleep(60)\n    yield\n"
                             "bad()\nlong()")  # fmt: skip
     assert output.error.startswith("ZeroDivisionError")
     assert kernel.value("[str(task.state) for task in run.tasks]") == ["done", "failed", "cancelled"]
@@ -221,7 +246,9 @@ def test_a_syntax_error_is_ipythons_own_at_the_right_line(kernel, code):
 
 
 def test_the_run_is_bound_also_when_the_cell_fails(kernel):
-    kernel.execute("%%coroutines -o failed --picture off --baseline off\ndef bad():\n    yield\n    1 / 0\nb = bad()")
+    kernel.execute(
+        "%%coroutines -o failed --picture off --baseline off\ndef bad():\n    yield\n    1 / 0\nb = bad()"
+    )
     assert kernel.value("[str(task.state) for task in failed.tasks]") == ["done", "failed"]
     assert kernel.value("type(failed.error).__name__") == "ZeroDivisionError"
 
@@ -261,7 +288,9 @@ def test_the_line_magic_runs_expressions(kernel):
     assert kernel.value("run.options['order']") == "lifo"
 
 
-@pytest.mark.parametrize("line", ["-w(1)", "--order=fifo w(1)", "[w(n) for n in range(3)]", "w(n=1)", "*[w(1)],"])
+@pytest.mark.parametrize(
+    "line", ["-w(1)", "--order=fifo w(1)", "[w(n) for n in range(3)]", "w(n=1)", "*[w(1)],"]
+)
 def test_the_line_magic_takes_any_expression(kernel, line):
     kernel.execute("class N(int):\n    def __neg__(self): return 5\ndef w(n):\n    yield\n    return n")
     output = kernel.execute("%coroutines --picture off --baseline off " + line)
@@ -295,7 +324,9 @@ def test_an_unknown_option_or_value_gives_a_usage_line(kernel, line, said):
     assert "Traceback" not in output.traceback + output.stderr
 
 
-@pytest.mark.parametrize("cell", ["%%coroutines\n", "%%coroutines\n\n   \n", "%coroutines", "%coroutines --order lifo"])
+@pytest.mark.parametrize(
+    "cell", ["%%coroutines\n", "%%coroutines\n\n   \n", "%coroutines", "%coroutines --order lifo"]
+)
 def test_nothing_to_run_is_said(kernel, cell):
     output = kernel.execute(cell)
     assert "UsageError" in output.error + output.stderr

@@ -1,0 +1,121 @@
+"""What a run prints and displays, in the order in which it happens."""
+
+from __future__ import annotations
+
+import base64
+import struct
+
+OFF = "%%coroutines --baseline off --picture off\n"
+
+
+def test_printing_displaying_and_errors_keep_their_order(kernel):
+    output = kernel.execute(
+        OFF
+        + """
+from IPython.display import display, HTML
+import sys
+def f(n):
+    print("print", n)
+    display(HTML(f"<b>{n}</b>"))
+    yield
+    print("error", n, file=sys.stderr)
+f(1)
+f(2)
+print("body")
+"last"
+"""
+    )
+    shown = [text.strip() for text in output.order]
+    joined = "|".join(shown).replace("\n", "|")
+    assert output.stdout == "body\nprint 1\nprint 2\n"
+    assert output.stderr == "error 1\nerror 2\n"
+    object_text = "<IPython.core.display.HTML object>"
+    assert (
+        joined.index("body") < joined.index("print 1") < joined.index(object_text) < joined.index("print 2")
+    )
+    assert output.result["text/plain"] == "'last'"
+
+
+def test_the_last_expression_comes_after_what_was_printed_before_it(kernel):
+    output = kernel.execute(OFF + "print('first')\n'second'")
+    assert [text.strip() for text in output.order] == ["first", "'second'"]
+
+
+def test_many_prints_of_many_coroutines_keep_their_order(kernel):
+    output = kernel.execute(OFF + "import time\ndef f(n):\n    for k in range(50):\n        print(n, k)\n"
+                            "        time.sleep(0.001) if k % 10 == 0 else None\n        yield\n"
+                            "log = [f(n) for n in range(5)]")  # fmt: skip
+    for n in range(5):
+        mine = [line for line in output.stdout.splitlines() if line.startswith(f"{n} ")]
+        assert mine == [f"{n} {k}" for k in range(50)]
+
+
+def test_a_flush_arrives_while_the_run_goes_on(kernel):
+    request = kernel.begin(OFF + "import time\nprint('early', flush=True)\ntime.sleep(60)")
+    kernel.wait_for("early", timeout=20)
+    kernel.interrupt()
+    kernel.finish(request)
+
+
+def test_what_is_not_flushed_arrives_before_long(kernel):
+    request = kernel.begin(OFF + "import time\nprint('early')\nend = time.monotonic() + 60\n"
+                           "while time.monotonic() < end: pass")  # fmt: skip
+    kernel.wait_for("early", timeout=20)
+    kernel.interrupt()
+    kernel.finish(request)
+
+
+def test_standard_output_is_the_original_again_also_if_the_cell_replaced_it(kernel):
+    kernel.execute("import sys\noriginal = sys.stdout")
+    kernel.execute(OFF + "print('x')")
+    assert kernel.value("sys.stdout is original")
+    kernel.execute(
+        OFF
+        + "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as text:\n"
+          "    print('inside')"
+    )
+    assert kernel.value("(sys.stdout is original, text.getvalue())") == (True, "inside\n")
+
+
+def test_printing_from_another_thread_during_a_run_arrives(kernel):
+    output = kernel.execute(OFF + "import threading, time\n"
+                                  "thread = threading.Thread(target=lambda: print('from a thread'))\n"
+                            "thread.start()\ntime.sleep(0.05)\nthread.join()\nprint('after')")  # fmt: skip
+    assert sorted(output.stdout.splitlines()) == ["after", "from a thread"]
+
+
+def test_print_takes_what_it_takes(kernel):
+    output = kernel.execute(OFF + "import sys\nprint(1, [2], sep='-', end='!\\n')\nsys.stdout.write('w\\n')\n"
+                            "sys.stdout.writelines(['a\\n', 'b\\n'])\ntry:\n    sys.stdout.write(5)\n"
+                            "except TypeError: print('refused')")  # fmt: skip
+    assert output.stdout == "1-[2]!\nw\na\nb\nrefused\n"
+
+
+def test_a_picture_and_a_summary_are_plain_outputs_and_the_panel_one_of_its_own(kernel):
+    output = kernel.execute("%%coroutines\ndef f():\n    yield\nf()")
+    picture, summary, panel = output.displays
+    png = base64.b64decode(picture["image/png"])
+    width, height = struct.unpack("!II", png[16:24])
+    assert width > 500 and height > 200
+    assert picture["text/plain"].startswith("1 coroutine, 1 thread")
+    assert (
+        list(summary) == ["text/plain"]
+        and "as fast" in summary["text/plain"]
+        or "slow" in summary["text/plain"]
+    )
+    assert "application/vnd.jupyter.widget-view+json" in panel and "image/png" not in panel
+
+
+def test_the_picture_is_refreshed_in_place_in_a_long_run(kernel):
+    output = kernel.execute(
+        "%%coroutines --baseline off --panel off\nimport time\ndef f():\n    time.sleep(1.6)\n    yield\nf()"
+    )
+    assert len(output.displays) == 2  # refreshed, and not shown again
+    assert "running for" not in output.text
+
+
+def test_picture_and_panel_can_be_switched_off(kernel):
+    off = kernel.execute("%%coroutines --picture off\ndef f():\n    yield\nf()")
+    assert off.displays == [] and off.stdout == ""
+    no_panel = kernel.execute("%%coroutines --panel off --baseline off\ndef f():\n    yield\nf()")
+    assert len(no_panel.displays) == 2
