@@ -114,7 +114,7 @@ class ThreadEngine:
         self._kept: list[Any] = []
         self._unfinished = 0
         self._over = threading.Condition(self._lock)
-        self._reasons: dict[tuple[int, int, str], tuple[int, object]] = {}
+        self._waits: dict[tuple[int, int, str], tuple[int, object]] = {}
         self._here = threading.local()
         self._failed_to_start = threading.Event()
 
@@ -187,7 +187,7 @@ class ThreadEngine:
         task = self.current
         if task is None:
             return request.block(None)
-        return self._carry_out(task, request, user_line(None, task.coroutine))
+        return self._carry_out(task, request, self.blocking_wait(task, request.verb))
 
     def mark(self, text: str) -> None:
         """Write on the timeline."""
@@ -240,15 +240,24 @@ class ThreadEngine:
         if value is None:
             self._give_way(task)
             return None
-        if isinstance(value, Task):
-            value = value.as_request()
-        elif is_coroutine(value):
-            value = self.spawn(as_coroutine(value)).as_request()
-        if isinstance(value, Request):
-            return self._carry_out(task, value, _standing(task.coroutine))
-        self.trace.produced(task.row)
-        self._give_way(task)
-        return None
+        if not isinstance(value, Request):
+            if isinstance(value, Task):
+                value = value.as_request()
+            elif is_coroutine(value):
+                value = self.spawn(as_coroutine(value)).as_request()
+            else:
+                self.trace.produced(task.row)
+                self._give_way(task)
+                return None
+        if value.often_at_once and not task.limits:
+            done, answer = value.attempt()
+            if done:
+                if self._recording:
+                    # A resumption like any other, after a wait of no length.
+                    now = _clock()
+                    self.trace.write((task.row, self._turn, now, task.row, RESUMED, now))
+                return answer
+        return self._carry_out(task, value, self._wait_of(task.coroutine, value.verb))
 
     def _give_way(self, task: ThreadTask) -> None:
         """Let other threads have the GIL. The time until it is back is a wait for one's turn."""
@@ -262,14 +271,14 @@ class ThreadEngine:
         else:
             _thread_sleep(0)
 
-    def _carry_out(self, task: ThreadTask, request: Request, where: Where | None) -> Any:
+    def _carry_out(self, task: ThreadTask, request: Request, code: int) -> Any:
         left = min(task.limits) - _clock() if task.limits else None
         if left is not None and left <= 0:
             raise TimeoutError("the time is over")
         task.since = _clock()
         task.request = request
         try:
-            with self.waiting(request.verb, where):
+            with self.waiting(task, code):
                 return request.block(left)
         except TimeoutError:
             if left is None:
@@ -278,13 +287,30 @@ class ThreadEngine:
         finally:
             task.request = None
 
-    def waiting(self, verb: str, where: Where | None) -> _Waiting:
-        """Give a context in which the caller's thread is seen to wait."""
-        task = self.current
-        code = 0
-        if self._recording and task is not None:
-            code = self.trace.code(SUSPENDED, verb, where)
-        return _Waiting(self, -1 if task is None else task.row, code)
+    def waiting(self, task: ThreadTask, code: int) -> _Waiting:
+        """Give a context in which a thread is seen to wait; `code` says for what."""
+        return _Waiting(self, task.row, code)
+
+    def blocking_wait(self, task: ThreadTask, verb: str) -> int:
+        """Give the code of the wait in a call that blocks, on the caller's thread; 0 if nothing is recorded."""
+        if not self._recording:
+            return 0
+        return self.trace.code(SUSPENDED, verb, user_line(None, task.coroutine))
+
+    def _wait_of(self, coroutine: Any, verb: str) -> int:
+        """Give the code of the wait of a coroutine that has yielded; 0 if nothing is recorded."""
+        if not self._recording:
+            return 0
+        frame = innermost(coroutine)
+        if frame is None:
+            return self.trace.code(SUSPENDED, verb, None)
+        key = (id(frame.f_code), frame.f_lasti, verb)
+        known = self._waits.get(key)
+        if known is None:
+            # The code object is kept, so that its id stays its own.
+            code = self.trace.code(SUSPENDED, verb, Where(frame.f_code.co_filename, frame.f_lineno))
+            known = self._waits[key] = (code, frame.f_code)
+        return known[0]
 
     @functools.cached_property
     def _turn(self) -> int:

@@ -51,7 +51,7 @@ class Totals:
 
     def __init__(self) -> None:
         self.boundary = 0.0
-        self._columns = {
+        self._columns: dict[str, NDArray[Any]] = {
             "running": np.zeros(0),
             "waiting": np.zeros(0),
             "longest": np.zeros(0, np.float32),

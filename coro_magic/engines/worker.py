@@ -28,7 +28,6 @@ from typing import IO, Any
 from ..language import State
 from . import switching
 from .calls import Calls
-from .frames import user_line
 from .program import Program
 from .threads import ThreadEngine
 from .trace import Trace
@@ -144,7 +143,7 @@ def perform(job: Job) -> tuple[Report, bool]:
             task = engine.current
             if task is None:
                 return original(*args, **kwargs)
-            with engine.waiting(patch.verb, user_line(None, task.coroutine)):
+            with engine.waiting(task, engine.blocking_wait(task, patch.verb)):
                 return original(*args, **kwargs)
 
         return call

@@ -143,6 +143,7 @@ class Get(Request, Generic[T]):
 
     __slots__ = ("channel",)
     verb = "get"
+    often_at_once = True
     left_over = True
     channel: Channel[T]
 
@@ -188,6 +189,7 @@ class Put(Request, Generic[T]):
 
     __slots__ = ("channel", "item")
     verb = "put"
+    often_at_once = True
     channel: Channel[T]
     item: T
 

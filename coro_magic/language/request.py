@@ -129,11 +129,14 @@ class Request:
     left_over:
         Whether somebody who waits for this when all else has ended was simply left over
         (waiting for more items), rather than stuck.
+    often_at_once:
+        Whether it often needs no waiting, so that on threads `attempt` is worth a try first.
     """
 
     __slots__ = ("waiter",)
     verb = "wait"
     left_over = False
+    often_at_once = False
     waiter: Waiter | None
 
     def begin(self, waiter: Waiter) -> Any:

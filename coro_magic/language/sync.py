@@ -70,6 +70,7 @@ class EventWait(Request):
 
     __slots__ = ("event", "waiting")
     verb = "event"
+    often_at_once = True
 
     def __init__(self, event: Event) -> None:
         self.waiter = None
@@ -197,6 +198,7 @@ class Acquire(Request):
 
     __slots__ = ("semaphore", "waiting")
     verb = "lock"
+    often_at_once = True
 
     def __init__(self, semaphore: Semaphore) -> None:
         self.waiter = None

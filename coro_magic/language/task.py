@@ -288,6 +288,7 @@ class Join(Request):
 
     __slots__ = ("task",)
     verb = "join"
+    often_at_once = True
 
     def __init__(self, task: Task) -> None:
         self.waiter = None

@@ -502,6 +502,22 @@ def test_what_each_thread_did_is_written_down():
     assert str(task.spawned_at) == "line 8"
 
 
+def test_a_request_that_is_answered_at_once_counts_as_a_resumption_and_no_wait():
+    run = on_both_sides("""
+        from coro_magic import Channel
+        def f():
+            c = Channel(100)
+            for n in range(100):
+                yield c.put(n)
+            for n in range(100):
+                yield c.get()
+        f()
+    """).run
+    (ours, theirs) = (each.tasks[1] for each in (run, run.baseline))
+    assert ours.resumptions == theirs.resumptions == 201
+    assert ours.waiting == theirs.waiting == 0
+
+
 def test_an_error_in_a_thread_is_told_with_its_result():
     run = on_both_sides("def bad():\n    yield\n    1 / 0\nbad()").run.baseline
     assert run.tasks[1].state is State.FAILED
