@@ -292,7 +292,7 @@ class ThreadEngine:
         return _Waiting(self, task.row, code)
 
     def blocking_wait(self, task: ThreadTask, verb: str) -> int:
-        """Give the code of the wait in a call that blocks, on the caller's thread; 0 if nothing is recorded."""
+        """Give the code of the wait in a call that blocks, for its caller; 0 if nothing is recorded."""
         if not self._recording:
             return 0
         return self.trace.code(SUSPENDED, verb, user_line(None, task.coroutine))

@@ -76,6 +76,7 @@ def run_program(
         trace=options.trace == "on",
         detail=options.detail,
         on_error=options.on_error,
+        has_body=isinstance(program, Program),
         tick=None if progress is None else lambda: progress(scheduler),
     )
     observer: Observer | None = None

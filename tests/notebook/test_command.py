@@ -15,6 +15,8 @@ import pytest
 import coro_magic
 
 ROOT = str(Path(coro_magic.__file__).parents[1])
+COMMAND = [sys.executable, "-m", "coro_magic"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
@@ -27,8 +29,8 @@ def command(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(source))
         return subprocess.run(
-            [sys.executable, "-m", "coro_magic", "run", str(path), *arguments], capture_output=True, text=True,
-            cwd=cwd or tmp_path, env={**os.environ, "PYTHONPATH": ROOT, **more}, timeout=60,
+            [*COMMAND, "run", str(path), *arguments], capture_output=True, text=True,
+            cwd=cwd or tmp_path, env={**ENVIRONMENT, **more}, timeout=60,
         )  # fmt: skip
 
     return run
@@ -101,19 +103,19 @@ def test_a_syntax_error_gives_2_and_its_line(command, source):
 
 
 def test_a_file_that_is_not_there_or_is_no_text(command, tmp_path):
-    ended = subprocess.run([sys.executable, "-m", "coro_magic", "run", "no.py"], capture_output=True, text=True,
-                           cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    ended = subprocess.run([*COMMAND, "run", "no.py"], capture_output=True, text=True,
+                           cwd=tmp_path, env=ENVIRONMENT)  # fmt: skip
     assert ended.returncode == 2 and "no.py" in ended.stderr and "Traceback" not in ended.stderr
     (tmp_path / "latin.py").write_bytes("x = 'ä'".encode("latin-1"))
-    ended = subprocess.run([sys.executable, "-m", "coro_magic", "run", "latin.py"], capture_output=True, text=True,
-                           cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    ended = subprocess.run([*COMMAND, "run", "latin.py"], capture_output=True, text=True,
+                           cwd=tmp_path, env=ENVIRONMENT)  # fmt: skip
     assert ended.returncode == 2 and "Traceback" not in ended.stderr, ended.stderr
 
 
 def test_the_encoding_that_a_script_declares_is_used(command, tmp_path):
     (tmp_path / "latin.py").write_bytes("# -*- coding: latin-1 -*-\nprint(ascii('ä'))".encode("latin-1"))
-    ended = subprocess.run([sys.executable, "-m", "coro_magic", "run", "latin.py", "--picture", "off"],
-                           capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    ended = subprocess.run([*COMMAND, "run", "latin.py", "--picture", "off"],
+                           capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)  # fmt: skip
     assert ended.stdout == "'\\xe4'\n", ended.stderr
 
 
@@ -176,8 +178,8 @@ def test_an_interrupt_gives_130_and_what_was_measured(tmp_path):
     path.write_text("import time\ndef f():\n    try:\n        print('ready', flush=True)\n"
                     "        time.sleep(60)\n        yield\n    finally:\n"
                     "        print('cleaned up', flush=True)\nf()\n")  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "coro_magic", "run", str(path)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    process = subprocess.Popen([*COMMAND, "run", str(path)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)  # fmt: skip
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -188,12 +190,12 @@ def test_an_interrupt_gives_130_and_what_was_measured(tmp_path):
 
 def test_help_tells_the_commands_and_the_options():
     for arguments, said in ((["--help"], "lab"), (["run", "--help"], "--baseline-budget SECONDS")):
-        ended = subprocess.run([sys.executable, "-m", "coro_magic", *arguments], capture_output=True, text=True,
-                               env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+        ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True,
+                               env=ENVIRONMENT)  # fmt: skip
         assert ended.returncode == 0 and said in ended.stdout
 
 
 def test_without_a_command_there_is_a_usage_line():
-    ended = subprocess.run([sys.executable, "-m", "coro_magic"], capture_output=True, text=True,
-                           env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    ended = subprocess.run([*COMMAND], capture_output=True, text=True,
+                           env=ENVIRONMENT)  # fmt: skip
     assert ended.returncode == 2 and "usage:" in ended.stderr
