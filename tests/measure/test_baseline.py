@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -346,14 +347,15 @@ def test_there_is_no_process_but_one_idle_worker_after_a_run():
 
 def test_no_descriptors_or_threads_are_left_by_runs():
     on_both_sides(TRIVIAL)
-    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    gc.collect()
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     for _ in range(10):
         on_both_sides(TRIVIAL)
         on_both_sides("import os, threading\ndef f():\n    yield\n"
                       "    threading.current_thread() is threading.main_thread() or os._exit(1)\n"
                       "f()")  # fmt: skip
     on_both_sides(TRIVIAL)
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+    assert len(os.listdir("/proc/self/fd")) <= descriptors and threading.active_count() <= threads
 
 
 SCRIPT = """
