@@ -47,8 +47,9 @@ __version__ = "0.1.0"
 # only speaks the language, in a module of functions, say, does not pay for it.
 _LATER = {"run": "measure.conduct", "OPTIONS": "measure.options", "Run": "measure.run"}
 
+# What coroutines say, and nothing else: `run` would take the place of a Run that a cell bound to that
+# name, and it and `Run` load the engines.
 __all__ = [
-    "OPTIONS",
     "Cancelled",
     "Channel",
     "ChannelClosed",
@@ -56,18 +57,15 @@ __all__ = [
     "Event",
     "Lock",
     "Request",
-    "Run",
     "Semaphore",
     "State",
     "Task",
     "Where",
     "gather",
     "in_thread",
-    "load_ipython_extension",
     "mark",
     "now",
     "readable",
-    "run",
     "select",
     "sleep",
     "spawn",

@@ -6,6 +6,7 @@ not started: its frame holds nothing but the arguments.
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 from collections.abc import Callable
@@ -40,8 +41,10 @@ def call_of(coroutine: Any) -> Call:
         return Call(coroutine)
     frame = getattr(coroutine, "gi_frame", None) or coroutine.cr_frame
     values = dict(frame.f_locals)
-    closure = tuple(types.CellType(values[name]) if name in values else types.CellType()
-                    for name in code.co_freevars)  # fmt: skip
+    # The cells themselves: coroutines that share a variable must share it in the copy. A frame has
+    # them after all its other variables.
+    cells = [each for each in gc.get_referents(coroutine) if isinstance(each, types.CellType)]
+    closure = tuple(cells[len(cells) - len(code.co_freevars) :])
     function = types.FunctionType(code, frame.f_globals, code.co_name, None, closure)
     function.__qualname__ = coroutine.__qualname__
     function.__module__ = frame.f_globals.get("__name__", "__main__")
@@ -63,6 +66,10 @@ class Calls:
     """A program that is a number of calls, each a coroutine."""
 
     calls: tuple[Call, ...]
+
+    def imports(self) -> set[str]:
+        """Functions bring what their modules import."""
+        return set()
 
     def remember_source(self) -> None:
         """Nothing to remember: functions bring their file's name."""

@@ -63,7 +63,10 @@ def home_of(coroutine: Any) -> str | None:
         return None
     if ours(code):
         # A plain function or a cell's body, wrapped: they say where they come from.
-        return _HOMES.get(id(coroutine))
+        frame = getattr(coroutine, "gi_frame", None)
+        function = None if frame is None else frame.f_locals.get("function")
+        code = getattr(function, "__code__", None)
+        return _HOMES.get(id(coroutine)) if code is None else code.co_filename
     return code.co_filename
 
 

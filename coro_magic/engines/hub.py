@@ -200,6 +200,15 @@ class Hub:
             if not queues[watch.writing]:
                 self._register(watch.descriptor, queues)
 
+    def closing(self, descriptor: int) -> None:
+        """A descriptor is about to be closed: call everybody back who watches it, to find that out."""
+        queues = self._watches.pop(descriptor, None)
+        if queues is not None:
+            self._forget(descriptor)
+            for watch in [*queues[0], *queues[1]]:
+                if watch.callback is not None:
+                    watch.callback()
+
     @property
     def watching(self) -> bool:
         """Whether somebody waits for a descriptor."""

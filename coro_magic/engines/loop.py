@@ -20,7 +20,7 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
-from ..language import Cancelled, Request, State
+from ..language import Cancelled, Request, State, Where
 from ..language.request import PENDING
 from ..language.task import is_coroutine
 from .hub import Hub, VirtualClock
@@ -208,9 +208,10 @@ class Loop:
     # Steps that are the last.
 
     def _ended(
-        self, task: ScheduledTask, state: State, value: Any, error: BaseException | None
-    ) -> None:
-        """A coroutine has returned or raised."""
+        self, task: ScheduledTask, state: State, value: Any, error: BaseException | None,
+        where: Where | None = None,
+    ) -> None:  # fmt: skip
+        """A coroutine has returned or raised, at line `where` if that is known."""
         if self._closing:
             task.end_in_closing(error)
             return
@@ -218,15 +219,16 @@ class Loop:
         if self._recording:
             self._write((task.row, ENDED, time))
         self.stepping = False
-        self._let_go(task, state, value, error)
+        self._let_go(task, state, value, error, where)
         self.stepping = True
 
     def _raised(self, task: ScheduledTask, error: BaseException) -> None:
         raise NotImplementedError
 
     def _let_go(
-        self, task: ScheduledTask, state: State, value: Any, error: BaseException | None
-    ) -> None:
+        self, task: ScheduledTask, state: State, value: Any, error: BaseException | None,
+        where: Where | None = None,
+    ) -> None:  # fmt: skip
         raise NotImplementedError
 
     # Between lines.

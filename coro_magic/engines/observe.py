@@ -20,13 +20,13 @@ from typing import Any
 from ..language import State, Where
 from .frames import code_of, ours
 from .handover import names_in
-from .interrupts import gate
+from .interrupts import gate, transparent
 from .scheduler import Scheduler
 from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED
 
 _monitoring: Any = getattr(sys, "monitoring", None)  # CPython 3.12 and later
 # Code is read without its specialisations (`co_code`), so these are the plain names.
-_SEND = dis.opmap["SEND"]
+_GOING_THROUGH = {dis.opmap["SEND"], dis.opmap["FOR_ITER"]}
 _YIELD = dis.opmap["YIELD_VALUE"]
 _RETURN = dis.opmap["RETURN_VALUE"]
 
@@ -55,7 +55,7 @@ class Observer:
         self._thread = threading.get_ident()
         self._rows: dict[types.FrameType, int] = {}
         self._codes: dict[int, types.CodeType] = {}
-        self._delegations: dict[tuple[int, int], bool] = {}
+        self._places: dict[tuple[int, int], bool] = {}
         self._reasons: dict[tuple[int, int], int] = {}
         self._can_drive: dict[int, bool] = {}
         self._tool: int | None = None
@@ -124,20 +124,26 @@ class Observer:
             return  # the scheduler's own doing: a coroutine in its care
         row = self._rows.get(frame)
         if row is None:
-            if self._delegated(back):
+            if not self._by_hand(back):
                 return
             row = self._born(frame)
         self.count += 1
         if self._trace.recording:
             self._trace.write((row, RESUMED, self._scheduler.clock()))
 
-    def _delegated(self, back: types.FrameType) -> bool:
+    def _by_hand(self, back: types.FrameType) -> bool:
+        """Say whether the caller drives a generator by hand, with `next`, ``send`` or ``throw``.
+
+        To go through one with ``for``, ``yield from`` or `list` is a call of a function that gives
+        values. The baseline sees it the same way (`threads.ThreadedGenerator`).
+        """
         key = (id(back.f_code), back.f_lasti)
-        known = self._delegations.get(key)
+        known = self._places.get(key)
         if known is None:
             at, code = back.f_lasti, back.f_code.co_code
             # CPython 3.12 stands behind the instruction, on its cache.
-            known = self._delegations[key] = at >= 0 and _SEND in (code[at], code[at - 2])
+            going_through = at >= 0 and not _GOING_THROUGH.isdisjoint((code[at], code[at - 2]))
+            known = self._places[key] = not going_through and not _DRIVING.isdisjoint(back.f_code.co_names)
         return known
 
     def _gave_back(self, frame: types.FrameType) -> None:
@@ -149,6 +155,8 @@ class Observer:
                 where = Where(frame.f_code.co_filename, frame.f_lineno)
                 code = self._reasons[key] = self._trace.code(SUSPENDED, "its driver", where)
             self._trace.write((row, code, self._scheduler.clock()))
+            if self._trace.full:
+                self._trace.fold()
 
     def _ended(self, frame: types.FrameType, error: BaseException | None) -> None:
         row = self._rows.pop(frame, None)
@@ -356,3 +364,4 @@ class _Profiled:
 
 # What is called from here is the user's: an interrupt may strike there.
 gate(_Profiled._step)
+transparent(__file__)

@@ -83,6 +83,16 @@ class Program:
         """Give one going of it; `wrap` wraps generator functions, for threads."""
         return Execution(self, namespace, show, wrap)
 
+    def imports(self) -> set[str]:
+        """Give the modules that the cell imports, in its body and in its functions."""
+        found = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+        return found
+
     def remember_source(self) -> None:
         """Let tracebacks find the source, in a process that did not read it from a cell."""
         linecache.cache[self.filename] = (

@@ -55,11 +55,20 @@ def answer_first(late: tuple[ScheduledTask, Callable[[Any], Any], Any]) -> Any:
     return value
 
 
+# Marks the error of a ``with timeout(...)`` block whose time is over. It stays overdue until the block is
+# left: whoever catches it inside, in a block of its own, say, cannot wait any longer for all that.
+_LASTING = "_lasts_until_the_block_is_left"
+
+
 def give_up(task: ScheduledTask) -> Any:
     """Throw the error that is overdue, unless the reason for it is gone."""
     task.rearm()
-    error, task.overdue = task.overdue, None
-    return next(task.iterator) if error is None else task.iterator.throw(error)
+    error = task.overdue
+    if error is None:
+        return next(task.iterator)
+    if not hasattr(error, _LASTING):
+        task.overdue = None
+    return task.iterator.throw(error)
 
 
 class ScheduledTask(Task):
@@ -123,6 +132,8 @@ class ScheduledTask(Task):
         if self.request is not None:
             self.request.withdraw()
             self.fail(error)
+            if hasattr(error, _LASTING):
+                self.overdue = error
             return
         due = self.argument[1] if self.step in (throw, give_resume) else self.overdue
         if isinstance(due, Cancelled):
@@ -144,8 +155,10 @@ class ScheduledTask(Task):
 
     def raise_overdue(self) -> None:
         """Raise the error that `interrupt` could not throw when it was due."""
-        error, self.overdue = self.overdue, None
+        error = self.overdue
         assert error is not None
+        if not hasattr(error, _LASTING):
+            self.overdue = None
         raise error
 
     def cancel(self) -> bool:
@@ -240,6 +253,7 @@ class Limit:
     def __init__(self, task: ScheduledTask, seconds: float) -> None:
         self.task = task
         self.error = TimeoutError(f"{seconds:g} s are over")
+        setattr(self.error, _LASTING, True)
         self.timer = task.engine.call_later(seconds, self._over)
 
     def _over(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
-from ..language import Cancelled, Deadlock, State, Where
+from ..language import Cancelled, Deadlock, State, Task, Where
 from ..language.request import Handle, set_engine
 from ..language.task import _call, is_unstarted
 from . import switching
@@ -239,7 +239,7 @@ class Scheduler(Loop):
         if isinstance(error, KeyboardInterrupt) and not self._closing:
             self._stop()
         if isinstance(error, _STOPS):
-            self._ended(task, State.CANCELLED, None, None)
+            self._ended(task, State.CANCELLED, None, None, ended_at(error, task.coroutine))
             return
         _add_note(error, f"in coroutine {task.name}"
                   + (f", spawned at {task.spawned_at}" if task.spawned_at is not None else ""))  # fmt: skip
@@ -314,7 +314,9 @@ class Scheduler(Loop):
 
 
 # Functions that call the user's code: an interrupt is raised in it there and then.
-for _function in (send, throw, answer_first, give_up, _call, Loop._work, ScheduledTask.close):
+for _function in (
+    send, throw, answer_first, give_up, _call, Loop._work, ScheduledTask.close, Task.end,
+):  # fmt: skip
     gate(_function)
 
 
@@ -328,8 +330,8 @@ def _tell_deadlock(stuck: list[ScheduledTask], most: int = 20) -> str:
     lines = ["nothing can go on:"]
     for task in stuck[:most]:
         what = "for its turn" if task.request is None else f"for {task.request.describe()}"
-        place = "" if task.where is None else f" at {task.where}"
-        lines.append(f"  {task.name} waits {what}{place}")
+        place = "" if task.where is None else f", at {task.where},"
+        lines.append(f"  {task.name}{place} waits {what}")
     if len(stuck) > most:
         lines.append(f"  ... and {len(stuck) - most:,} more")
     return "\n".join(lines)

@@ -64,6 +64,7 @@ class ThreadTask(Task):
         if self._final is not None:
             return False
         self.unwanted = True
+        self.engine.abandon(self)
         return True
 
     def give_up(self) -> None:
@@ -181,6 +182,18 @@ class ThreadEngine:
             raise CannotStartThread(str(refused)) from None
         self.started += 1
         return thread
+
+    def abandon(self, task: ThreadTask) -> None:
+        """Do not wait for a cancelled task at the end of the run.
+
+        Its thread, which nothing can end, hears of it when its wait is over. A person would have it
+        wait for an event instead, or make it a daemon: it would be a lie to count the rest of its wait.
+        """
+        with self._lock:
+            if task._final is None and not task.daemon:
+                task.daemon = True
+                self._unfinished -= 1
+                self._over.notify_all()
 
     def wait(self, request: Request) -> Any:
         """Carry out `request` on the caller's thread."""
@@ -330,9 +343,10 @@ class ThreadEngine:
     ) -> None:
         time_ended = _clock()
         with self._lock:
-            self.trace.finished(task.row, state, ended_at(error, task.coroutine))
             if self._recording:
                 self.trace.write((task.row, STOPPED, time_ended))
+            if not self._over_and_done:
+                self.trace.finished(task.row, state, ended_at(error, task.coroutine))
             if not task.daemon:
                 self._unfinished -= 1
             task.end(state, value, error)

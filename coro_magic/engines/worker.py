@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import io
 import os
 import pickle
@@ -28,7 +29,7 @@ from typing import IO, Any
 from ..language import State
 from . import switching
 from .calls import Calls
-from .program import Program
+from .program import BODY_NAME, Program
 from .threads import ThreadEngine
 from .trace import Trace
 
@@ -47,12 +48,16 @@ class Job:
         A cell, or calls of functions.
     carried:
         The names it refers to with what they are bound to, pickled (cloudpickle).
+    modules:
+        What the kernel had imported already of what the program imports: done before the clock
+        starts here, too.
     budget:
         Seconds after which it is stopped.
     """
 
     program: Program | Calls
     carried: bytes
+    modules: tuple[str, ...]
     budget: float
     detail: int
     recording: bool
@@ -152,6 +157,9 @@ def perform(job: Job) -> tuple[Report, bool]:
         namespace, lambda value: print(repr(value), file=output), engine.wrap
     )
     execution.get_ready()
+    for module in job.modules:
+        with contextlib.suppress(Exception):  # the program will meet it, and say so
+            importlib.import_module(module)
     table = switching.patches() if job.recording else []
     with (
         contextlib.redirect_stdout(output),
@@ -181,7 +189,7 @@ def _result(task: Any) -> Result:
     if task._error is not None:
         lines = traceback.format_exception_only(task._error)
         result.error = "".join(lines).strip()
-    elif task.state is State.DONE and task._value is not None:
+    elif task.state is State.DONE and task._value is not None and task.name != BODY_NAME:
         try:
             result.value = cloudpickle.dumps(task._value)
         except Exception as error:
@@ -281,7 +289,7 @@ def _warm_up() -> None:
     """Run something small, so that the first program finds a process as warm as the kernel is."""
     tree = ast.parse("def f():\n    yield\nf()")
     program = Program(tree, "", "warm_up")
-    perform(Job(program, pack({}, {}), 1.0, 1000, True))
+    perform(Job(program, pack({}, {}), (), 1.0, 1000, True))
 
 
 def _answer(message: Any) -> tuple[bytes, bool]:

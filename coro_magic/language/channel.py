@@ -80,8 +80,10 @@ class Channel(Generic[T]):
         Who waits to get wakes up with `ChannelClosed`; who waits to put too. Closing twice is fine.
         """
         self.closed = True
-        if self._threads is not None:
-            self._threads.close()
+        with _creation:
+            threads = self._threads
+        if threads is not None:
+            threads.close()
         waiting: list[Get[T] | Put[T]] = [*self._getters, *self._putters]
         self._getters.clear()
         self._putters.clear()

@@ -34,8 +34,10 @@ class Event:
     def set(self) -> None:
         """Put the flag up and wake everyone who waits for it."""
         self._set = True
-        if self._threads is not None:
-            self._threads.set()
+        with _creation:
+            threads = self._threads
+        if threads is not None:
+            threads.set()
         waiting, self._waiting = self._waiting, deque()
         for request in waiting:
             if request.waiting:

@@ -221,9 +221,11 @@ class Task:
             else:
                 with limit(max(0.0, seconds)):
                     here.wait(Join(self))
-        except BaseException:
-            # Its own error is told by who asked; one that is ours (time is over) goes on.
-            if self._final is None:
+        except BaseException as error:
+            # Its own error is told by who asked. What was meant for the waiter (a cancellation, a
+            # time that is over) goes on, also if the task has ended at the same moment.
+            mine = error is self._error or (self.cancelled() and isinstance(error, CancelledError))
+            if self._final is None or not mine:
                 raise
 
     def _outcome(self) -> Any:

@@ -246,6 +246,7 @@ def conduct(
     program: Program | Calls,
     carried: bytes,
     namespace: dict[str, Any],
+    modules: tuple[str, ...],
     budget: float,
     detail: int,
     recording: bool,
@@ -262,7 +263,7 @@ def conduct(
     try:
         message = cloudpickle.dumps(
             {
-                "job": Job(program, carried, budget, detail, recording),
+                "job": Job(program, carried, modules, budget, detail, recording),
                 "path": sys.path,
                 "cwd": os.getcwd(),
             }

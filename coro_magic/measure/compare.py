@@ -19,7 +19,8 @@ def differences(coroutines: Run, threads: Run) -> list[Difference]:
     """
     theirs = {task.name: task for task in threads.tasks if task.state is State.DONE}
     found = []
-    for task in coroutines.tasks:
+    # A body's value is what the cell displays, and no result of a coroutine.
+    for task in coroutines.tasks[int(coroutines.has_body) :]:
         other = theirs.get(task.name)
         if task.state is not State.DONE or other is None or isinstance(other._value, NotCopied):
             continue

@@ -69,6 +69,8 @@ def run_program(
     """
     check_that_a_run_can_begin()
     carried, note = _carried(program, namespace, options)
+    # What is imported here already must not be paid for there.
+    modules = tuple(sorted(name for name in program.imports() if name in sys.modules))
     scheduler = Scheduler(
         order=options.order,
         seed=options.seed,
@@ -106,7 +108,7 @@ def run_program(
     if carried is not None and run.interrupted:
         run.baseline_note = "not run, because the coroutines were interrupted"
     elif carried is not None:
-        _add_baseline(run, program, carried, namespace, options)
+        _add_baseline(run, program, carried, namespace, modules, options)
     return run
 
 
@@ -164,12 +166,17 @@ def _error_of(scheduler: Scheduler) -> BaseException | None:
 
 
 def _add_baseline(
-    run: Run, program: Program | Calls, carried: bytes, namespace: dict[str, Any], options: Options
+    run: Run,
+    program: Program | Calls,
+    carried: bytes,
+    namespace: dict[str, Any],
+    modules: tuple[str, ...],
+    options: Options,
 ) -> None:
     budget = options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * run.elapsed)
     try:
         run.baseline = baseline.conduct(
-            program, carried, namespace, budget, options.detail, options.trace == "on"
+            program, carried, namespace, modules, budget, options.detail, options.trace == "on"
         )
     except baseline.NoBaseline as reason:
         run.baseline_note = str(reason)

@@ -75,6 +75,8 @@ def comparison(run: Run) -> str:
     baseline, ratio = run.baseline, run.speedup
     if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
         return ""
+    if run.count == 0:
+        return ""  # there was nobody but the cell's body: a ratio would be noise
     if (
         baseline.refused
         or baseline.started < baseline.wanted
@@ -104,6 +106,11 @@ def summary(run: Run) -> str:
         if tasks:
             named = listed((_with_place(task) for task in tasks), len(tasks))
             lines.append(f"{word}: {named}")
+    if run.count == 0 and run.has_body:
+        lines.append(
+            "no coroutine was created: call a generator function (or an async def without yield) "
+            "as a statement of its own, or use spawn(...)"
+        )
     if run.never_started:
         lines.append(
             f"never started: {listed(run.never_started, len(run.never_started))}"

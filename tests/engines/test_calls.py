@@ -90,3 +90,18 @@ def test_it_can_be_done_many_times():
 
 def test_a_function_is_its_own_call():
     assert call_of(several).function is several
+
+
+def test_coroutines_that_share_a_variable_share_it_in_the_copy():
+    n = 0
+
+    def count():
+        nonlocal n
+        for _ in range(3):
+            n += 1
+            yield
+        return n
+
+    calls = [call_of(count()), call_of(count())]
+    cells = [call.function.__closure__[call.function.__code__.co_freevars.index("n")] for call in calls]
+    assert cells[0] is cells[1]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Any
 
 import pytest
 
-from coro_magic.language import Channel, Deadlock, Lock, State, sleep, spawn
+from coro_magic.language import Channel, Deadlock, Event, Lock, State, now, sleep, spawn, timeout
 
-from .runs import python, run
+from .runs import python, result_of, run
 
 
 def test_an_error_is_told_with_the_users_lines_and_the_coroutines_name() -> None:
@@ -76,8 +77,8 @@ def test_who_waits_for_more_is_left_over_and_who_waits_for_a_lock_is_in_a_deadlo
     assert left.deadlock is None and left.tasks[1].state is State.LEFT_OVER
     stuck = run(holder)
     assert isinstance(stuck.deadlock, Deadlock)
-    assert "holder waits for the end of waiter" in str(stuck.deadlock)
-    assert "waiter waits for a lock that holder took at line" in str(stuck.deadlock)
+    assert "waits for the end of waiter" in str(stuck.deadlock)
+    assert re.search(r"waiter, at line \d+, waits for a lock that holder took", str(stuck.deadlock))
     assert run(consumer).deadlock is not None
     assert run(consumer, has_body=False).deadlock is None
 
@@ -149,3 +150,57 @@ def test_200_interrupts_at_random_moments_leave_everything_in_order() -> None:
     )
     assert told.startswith("fine")
     assert int(told.split()[1]) < 50
+
+
+def test_a_time_that_is_over_is_over_for_every_wait_in_the_block() -> None:
+    def body() -> Any:
+        tries, begun = 0, now()
+        with timeout(1):
+            while tries < 5:
+                try:
+                    with timeout(3):
+                        yield sleep(60)
+                except TimeoutError:
+                    tries += 1
+        yield sleep(1)
+        return tries, now() - begun
+
+    assert result_of(body, clock="virtual") == (5, 2)
+
+
+def test_a_cancellation_is_not_lost_when_what_was_waited_for_ends_at_the_same_moment() -> None:
+    went_on = []
+
+    def body() -> Any:
+        event = Event()
+
+        def waited_for() -> Any:
+            yield event.wait()
+
+        def waits(task: Any) -> None:
+            task.result()
+            went_on.append(True)
+
+        waiter = spawn(waits, spawn(waited_for))
+        yield sleep(1)
+        event.set()
+        waiter.cancel()
+        yield sleep(1)
+        return waiter.state
+
+    assert result_of(body, clock="virtual") is State.CANCELLED and not went_on
+
+
+def test_a_cancelled_coroutine_ended_where_it_waited() -> None:
+    def waits() -> Any:
+        yield sleep(60)  # here
+        return 1
+
+    def body() -> Any:
+        task = spawn(waits)
+        yield
+        task.cancel()
+        yield
+        return task.where.line - waits.__code__.co_firstlineno
+
+    assert result_of(body, clock="virtual") == 1

@@ -158,3 +158,18 @@ def test_an_error_out_of_a_driven_generator_reaches_its_driver():
                "    except ZeroDivisionError:\n        return 'caught'\n    yield\nd = drives()")  # fmt: skip
     assert ran.results == {"drives": "caught"}
     assert state(ran, "bad") == "failed"
+
+
+def test_a_generator_that_is_gone_through_is_no_coroutine_on_either_side():
+    ran = cell("""
+        def numbers(n):
+            for i in range(n):
+                yield i
+        def squares(source):
+            for x in source:
+                yield x * x
+        total = sum(squares(numbers(10)))
+        listed = [x for x in squares(numbers(3))]
+    """)
+    assert rows(ran) == ["cell"]
+    assert ran.run.count == 0 and "times as fast" not in ran.run.summary()

@@ -302,3 +302,29 @@ def test_a_finally_block_runs_at_the_end_also_in_a_parked_step_that_swallows() -
     scheduler = run(body)
     assert cleaned == ["swallowed", "finally"]
     assert [task.state for task in scheduler.tasks] == [State.DONE, State.CANCELLED]
+
+
+def test_closing_a_socket_wakes_those_who_wait_for_it_with_the_error_that_a_thread_would_see() -> None:
+    def body() -> Any:
+        first, other = socket.socketpair()
+
+        def reader(sock: socket.socket) -> Any:
+            return sock.recv(1)
+
+        waiting = spawn(reader, first)
+        yield sleep(0.01)
+        first.close()
+        with pytest.raises(OSError):
+            yield waiting
+        # Whoever gets the number next waits for the new one.
+        again, peer = socket.socketpair()
+        tasks = [spawn(reader, again), spawn(reader, peer)]
+        yield sleep(0.01)
+        again.send(b"a")
+        peer.send(b"p")
+        received = yield gather(*tasks)
+        for sock in (other, again, peer):
+            sock.close()
+        return received
+
+    assert result_of(body) == [b"p", b"a"]

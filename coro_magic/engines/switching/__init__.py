@@ -11,7 +11,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from ..hub import Hub
 
 
 class Switcher(Protocol):
@@ -19,6 +22,7 @@ class Switcher(Protocol):
 
     thread: int
     stepping: bool
+    hub: Hub
 
     def wait(self, request: Any) -> Any: ...
 

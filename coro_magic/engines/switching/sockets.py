@@ -234,6 +234,18 @@ def _connect_ex_patch(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _closing(original: Any) -> Callable[..., Any]:
+    """Before a socket's descriptor goes, those who wait for it are woken, and meet the error themselves."""
+
+    def cooperative(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        here = coroutine_here()
+        if here is not None and sock.fileno() >= 0:
+            here.hub.closing(sock.fileno())
+        return original(sock, *args, **kwargs)
+
+    return cooperative
+
+
 def _verb(name: str) -> str:
     """Give what a method waits for, which is one thing whatever the variant of the call."""
     return next((verb for verb in ("recv", "send", "connect") if name.startswith(verb)), name.lstrip("_"))
@@ -258,6 +270,8 @@ def patches() -> list[Patch]:
         ("recvmsg", _filled("recv", (0, 0))),
         ("recvmsg_into", _filled("recv", (0, 0))),
         ("sendmsg", _sendmsg),
+        ("_real_close", _closing),
+        ("detach", _closing),
     ]
     return [
         Patch(socket.socket, name, _verb(name), make)
