@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from ..language import Task
 from ..language.task import as_coroutine, is_coroutine, is_unstarted
-from .frames import set_home
+from .frames import forget_home, set_home
 from .handover import bound_coroutines, left_to_holders
 from .interrupts import gate
 
@@ -181,6 +181,7 @@ class Execution:
     body: Task | None = None
     _before: dict[str, Any] = field(default_factory=dict)
     _value: Any = None
+    _wrapped: Any = None
 
     @functools.cached_property
     def code(self) -> types.CodeType:
@@ -206,12 +207,15 @@ class Execution:
             body = self._plain_body(code)
         body.__name__ = BODY_NAME
         set_home(body, self.program.filename)
+        self._wrapped = body
         self.body = engine.spawn(body, BODY_NAME)
 
     def end(self) -> None:
         """Take back what `begin` put into the namespace."""
         self.namespace.pop(STATEMENT, None)
         self.namespace.pop(WRAP, None)
+        # By id: another coroutine may get it, once this one is gone.
+        forget_home(self._wrapped)
 
     def _plain_body(self, code: types.CodeType) -> Any:
         exec(code, self.namespace)

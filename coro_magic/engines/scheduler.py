@@ -102,11 +102,6 @@ class Scheduler(Loop):
         """What the trace's times are taken from."""
         return self._clock
 
-    @property
-    def clock_is_virtual(self) -> bool:
-        """Whether time jumps."""
-        return self._virtual_clock is not None
-
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
         """Call back in `seconds`."""
         return self.hub.call_at(self._clock() + seconds, callback)

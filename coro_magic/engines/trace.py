@@ -329,10 +329,6 @@ class Trace:
         """Say whether a row was driven by another coroutine, with `next` or `send`."""
         return row in self._driven
 
-    def rows_of(self, verb_or_name: str) -> list[int]:
-        """Give the rows with this base name (before it was made unique)."""
-        return [row for row, name in enumerate(self._names) if name == verb_or_name]
-
     # Reading: totals.
 
     def totals(self) -> dict[str, NDArray[Any]]:
