@@ -8,6 +8,9 @@ who are ready. So bare yields are accounted for in stretches, and pay nothing fo
 
 Whoever becomes ready is appended to the line while it is iterated, or to the ready queue behind it
 when there is one.
+
+A step that ends in a request is over before the request is begun: whom the request wakes, and the
+step itself, are settled at one moment, with one reading of the clock.
 """
 
 from __future__ import annotations
@@ -53,6 +56,10 @@ class Line:
         How many steps were settled.
     arrive:
         Takes a task that became ready.
+    asking:
+        The task whose step has ended in a request that is being begun; None at other times.
+    over:
+        Whether the end of the running step was settled up to, because its request woke somebody.
     """
 
     def __init__(
@@ -68,6 +75,8 @@ class Line:
         self._recording = trace.recording
         # After how many places the line repeats itself; 0 if it does not.
         self._period = 0
+        self.asking: ScheduledTask | None = None
+        self.over = False
         self.clear()
 
     def clear(self) -> None:
@@ -88,40 +97,50 @@ class Line:
 
     def begin(self, tasks: list[ScheduledTask]) -> None:
         """Let these tasks make a step each, the line before having come to its end."""
-        self.tasks = tasks
         self.settled = 0
-        if not self._in_order or self._ready or self.most < MAX_BATCH:
-            # While steps are long, or may be, nobody joins a line whose steps are timed together.
+        count = len(tasks)
+        if not self._in_order or self._ready:
+            # The queue's own batch, and not to be changed: it may come back to the queue as it is.
             self._arrive_at_queue()
         else:
-            self.arrive, self._arrive_all = tasks.append, tasks.extend
-            if len(tasks) * 2 <= self.most:
-                # Few tasks: go round more than once before looking up.
-                self._period = len(tasks)
-                tasks *= self.most // len(tasks)
+            # Few tasks: go round more than once before looking up.
+            times = self.most // count
+            self._period = count if times > 1 else 0
+            tasks = tasks * times if times > 1 else tasks[:]
+            if self.most < MAX_BATCH:
+                # While steps are long, or may be, nobody joins a line whose steps are timed together.
+                self._arrive_at_queue()
+            else:
+                self.arrive, self._arrive_all = tasks.append, tasks.extend
+        self.tasks = tasks
         self.steps = iter(tasks)
 
     def goes_on(self, count: int) -> bool:
         """Say whether nobody but the `count` tasks that yielded is there."""
         return self._in_order and count <= self.most and not self._ready
 
-    def settle_before(self) -> int:
-        """Settle the steps before the running one, read the clock, and give the running one's place.
+    def settle_before(self, running: ScheduledTask | None = None) -> None:
+        """Settle the steps before the running one, and read the clock.
 
         Those steps were bare yields: their tasks go to the end, before anyone whom the running
-        step wakes.
+        step wakes. Whoever knows which task is `running` may say it, to save looking it up.
         """
         line, settled = self.tasks, self.settled
+        if self._recording:
+            self.time = self._clock()
+        if running is not None and not self._period and line[settled] is running:
+            if settled > _LONG:
+                self._arrive_at_queue()
+            return
         position = len(line) - length_hint(self.steps) - 1
-        self.time = time = self._clock()
         if position > settled:
             self.settled = position
             self.switches += position - settled
             before = line[settled:position]
-            # The running step has its share of the time since, too.
-            begun = self.boundary
-            self.boundary = begun + (time - begun) * len(before) / (len(before) + 1)
             if self._recording:
+                # The running step has its share of the time since, too.
+                begun, count = self.boundary, len(before)
+                self.boundary = begun + (self.time - begun) * count / (count + 1)
                 self._trace.ran(before, begun, self.boundary)
             if not self._period:
                 self._arrive_all(before)
@@ -133,42 +152,53 @@ class Line:
             self._period = 0
         if position > _LONG:
             self._arrive_at_queue()
-        return position
 
-    def settle_running(self) -> float:
+    def settle_running(self, running: ScheduledTask | None = None) -> float:
         """Settle the steps up to and with the running one, which ends here. Gives the time."""
-        self.settled = self.settle_before() + 1
+        if not self.over:
+            self.settle_before(running)
+        self.over = False
+        self.settled += 1
         self.switches += 1
         self.boundary = time = self.time
         return time
 
+    def settle_asker(self, running: ScheduledTask) -> None:
+        """The running step's request has woken somebody and was answered at once: it goes behind."""
+        self.over = False
+        self.settled += 1
+        self.switches += 1
+        self.boundary = time = self.time
+        if self._recording:
+            self._trace.write((running.row, YIELDED, time))
+        self.arrive(running)
+
     def settle_all(self) -> list[ScheduledTask]:
         """All steps of the line were made. Give the tasks that can go on, in order."""
-        rest = self.tasks[self.settled :]
-        period, self._period = self._period, 0
+        tasks, settled, period = self.tasks, self.settled, self._period
+        rest = tasks[settled:] if settled or period else tasks
+        self._period = 0
+        self.time = time = self._clock()
         if not rest:
             # Each of them did something that was timed by itself.
             self.most = min(2 * self.most, MAX_BATCH)
             return rest
-        begun, time = self.boundary, self._clock()
-        self.boundary = self.time = time
+        begun = self.boundary
+        self.boundary = time
         self.switches += len(rest)
         if time - begun > _SHORT:
-            self.most = 1
-        elif self.most < MAX_BATCH and time - begun < _SHORT / 2:
-            self.most *= 2
+            self.most = max(1, int(len(rest) * _SHORT / (2 * (time - begun))))
+        elif time - begun < _SHORT / 2:
+            self.most = min(2 * self.most, MAX_BATCH)
         if self._recording:
-            if len(rest) == 1:
-                self._trace.write((rest[0].row, YIELDED, time))
-            else:
-                self._trace.ran(rest, begun, time)
+            self._trace.ran(rest, begun, time)
         return rest[-period:] if period else rest
 
     def cut(self) -> None:
         """Let no more steps follow the running one: who is left goes back to the queue."""
-        position = self.settle_before()
+        self.settle_before()
         rest = list(self.steps)
-        self.tasks = self.tasks[: position + 1]
+        self.tasks = self.tasks[: self.settled + 1]
         self._arrive_at_queue()
         self._arrive_all(rest)
 

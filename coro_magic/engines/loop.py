@@ -93,17 +93,21 @@ class Loop:
                     self._raised(task, error)
                 else:
                     if isinstance(value, Request) and task.overdue is None:
+                        line.asking = task
                         try:
                             answer = value.begin(task)
                         except BaseException as error:
                             task.step, task.argument = throw, (task, error)
-                            continue
-                        if answer is None:
-                            continue
+                            answer = None
+                        line.asking = None
                         if answer is PENDING:
                             self._waits(task, value)
-                        else:
-                            task.step, task.argument = send, (task, answer)
+                            continue
+                        if answer is not None:
+                            task.step = send
+                            task.argument = (task, answer)
+                        if line.over:
+                            line.settle_asker(task)
                     elif value is RESUME:
                         self._switch_to(task)
                     else:
@@ -111,7 +115,7 @@ class Loop:
 
     def _waits(self, task: ScheduledTask, request: Request) -> None:
         """The running step ended in a request that is not answered yet."""
-        time = self._line.settle_running()
+        time = self._line.settle_running(task)
         task.request = request
         if self._recording:
             self._write((task.row, self._places.wait(task.coroutine, request.verb), time))
@@ -157,6 +161,7 @@ class Loop:
             raise RuntimeError("only a coroutine of the run can wait")
         if task.overdue is not None:
             task.raise_overdue()
+        self._line.asking = None
         self._line.settle_before()
         value = request.begin(task)
         context = task.context
@@ -198,7 +203,11 @@ class Loop:
     def enqueue(self, task: ScheduledTask) -> None:
         """Put a task that waited at the back of the ready queue."""
         line = self._line
-        if self.stepping:
+        if line.asking is not None:
+            if not line.over:
+                line.settle_before(line.asking)
+                line.over = True
+        elif self.stepping:
             # Those who ran before the running step come first.
             line.settle_before()
         if self._recording:

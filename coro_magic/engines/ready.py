@@ -7,8 +7,12 @@ order lets everybody who is ready run before anybody runs for ever: no coroutine
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
+
+
+_FEW = 16  # tasks; fewer are not worth a list of their own
 
 
 class ReadyQueue(Protocol):
@@ -16,30 +20,65 @@ class ReadyQueue(Protocol):
 
     def append(self, task: Any, /) -> None: ...
 
-    def extend(self, tasks: list[Any], /) -> None: ...
+    def extend(self, tasks: list[Any], /) -> None:
+        """Take these over; nobody may change the list afterwards."""
 
     def __len__(self) -> int: ...
 
     def take(self, most: int) -> list[Any]:
-        """Take at most `most` tasks, in the order in which they run; an empty list if there are none."""
+        """Take at most `most` tasks, in the order in which they run; an empty list if there are none.
+
+        Nobody may change the list.
+        """
 
 
-class Fifo(list[Any]):
-    """First come, first served. A list with a head: slices of it cost less than a deque's elements."""
+class Fifo:
+    """First come, first served.
 
-    head = 0
+    A queue of batches: those who were in line together and all go on stay together as one list, and
+    that list goes round. Who comes alone waits at the end for others, to be a batch with them.
+    """
+
+    def __init__(self) -> None:
+        self._batches: deque[list[Any]] = deque()
+        self._head = 0  # of the first batch, this many were taken
+        self._coming: list[Any] = []
+        self.append = self._coming.append
 
     def __len__(self) -> int:
-        return list.__len__(self) - self.head
+        return sum(map(len, self._batches)) - self._head + len(self._coming)
+
+    def __bool__(self) -> bool:
+        return bool(self._coming or self._batches)
+
+    def extend(self, tasks: list[Any], /) -> None:
+        if len(tasks) < _FEW:
+            self._coming.extend(tasks)
+            return
+        self._close_batch()
+        self._batches.append(tasks)
+
+    def _close_batch(self) -> None:
+        if self._coming:
+            self._batches.append(self._coming[:])
+            self._coming.clear()
 
     def take(self, most: int) -> list[Any]:
-        head = self.head
-        batch = self[head : head + most]
-        self.head = head = head + len(batch)
-        # What was taken is dropped when it is the larger part: a constant cost per task.
-        if head > 4096 and head * 2 > list.__len__(self):
-            del self[:head]
-            self.head = 0
+        batches = self._batches
+        if not batches:
+            if not self._coming:
+                return []
+            self._close_batch()
+        batch, head = batches[0], self._head
+        if len(batch) - head > most:
+            self._head = head + most
+            return batch[head : head + most]
+        batches.popleft()
+        self._head = 0
+        if head:
+            batch = batch[head:]
+        while batches and len(batch) + len(batches[0]) <= most:
+            batch = batch + batches.popleft()
         return batch
 
 

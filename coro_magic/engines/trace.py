@@ -153,13 +153,19 @@ class Trace:
         return row
 
     def ran(self, tasks: list[Any], begun: float, time: float) -> None:
-        """All of `tasks` made one step, one after another, from `begun` until `time`; all are ready again."""
+        """All of `tasks` made one step, one after another, from `begun` until `time`; all are ready again.
+
+        The list is kept, and must not change any more.
+        """
         first = tasks[0].row
+        if len(tasks) == 1:
+            self.write((first, YIELDED, time))
+            return
         known = self._known.get(first)
-        if known is None or known.tasks != tasks:
+        if known is None or (known.tasks is not tasks and known.tasks != tasks):
             if known is not None:
                 self._totals.add_stretch(known)
-            known = self._known[first] = Stretch(len(self._stretches), tasks[:])
+            known = self._known[first] = Stretch(len(self._stretches), tasks)
             self._stretches.append(known.rows)
         seconds = time - begun
         known.count += 1

@@ -55,7 +55,7 @@ class Channel(Generic[T]):
         ChannelClosed
             From the ``yield``, when the channel is closed and no item is left.
         """
-        request: Get[T] = _new(Get)
+        request: Get[T] = Get()
         request.channel = self
         request.waiter = None
         return request
@@ -68,7 +68,7 @@ class Channel(Generic[T]):
         ChannelClosed
             From the ``yield``, when the channel is closed.
         """
-        request: Put[T] = _new(Put)
+        request: Put[T] = Put()
         request.channel = self
         request.item = item
         request.waiter = None
@@ -225,9 +225,6 @@ class Put(Request, Generic[T]):
 
     def describe(self) -> str:
         return f"room in {self.channel}"
-
-
-_new: Any = object.__new__
 
 
 def _is_waiting(request: Any) -> bool:
