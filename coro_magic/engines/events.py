@@ -92,8 +92,18 @@ SAID = {
     MARKED: "mark",
 }
 ENDS = (ENDED, CLOSED, CLOSED_WAITING, STOPPED)
-BOUNDARIES = (YIELDED, WAITS, ENDED, IDLE, BATCH)
-STEPS = np.array([YIELDED, WAITS, ENDED])
+
+
+def of(*kinds: int) -> NDArray[np.bool_]:
+    """Give a table that says of every kind whether it is one of these: ``of(IDLE)[kinds]``."""
+    table = np.zeros(1 << KIND_BITS, np.bool_)
+    table[list(kinds)] = True
+    return table
+
+
+IS_BOUNDARY = of(YIELDED, WAITS, ENDED, IDLE, BATCH)
+IS_STEP = of(YIELDED, WAITS, ENDED)
+IS_RESUMPTION = of(YIELDED, WAITS, ENDED, RESUMED)
 STATE_AFTER = np.full(1 << KIND_BITS, -1)
 STATE_AFTER[[BORN, YIELDED, WOKEN]] = READY
 STATE_AFTER[[WAITS, SUSPENDED, BORN_WAITING]] = WAITING
@@ -103,9 +113,8 @@ STATE_AFTER[[ENDED, CLOSED, CLOSED_WAITING, STOPPED]] = 3
 
 def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
     """Give where each step began: at the latest boundary before it. Other events: their own time."""
-    is_boundary = np.isin(kinds, BOUNDARIES)
     begins = times.copy()
-    at = np.flatnonzero(is_boundary)
+    at = np.flatnonzero(IS_BOUNDARY[kinds])
     if len(at):
         begins[at] = np.concatenate(([boundary], times[at[:-1]]))
     idle = kinds == IDLE
@@ -113,16 +122,12 @@ def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
     return begins
 
 
-def is_resumption(kinds: Ints) -> NDArray[np.bool_]:
-    return np.isin(kinds, (YIELDED, WAITS, ENDED, RESUMED))
-
-
 def entries(
     rows: Ints, codes: Ints, times: Floats, begins: Floats
 ) -> tuple[Ints, Ints, Floats, Ints]:
     """Give every entering of a state: row, state, time, reason, in the order in which it happened."""
     kinds = codes & KIND_MASK
-    steps = np.isin(kinds, STEPS)
+    steps = IS_STEP[kinds]
     after = STATE_AFTER[kinds]
     known = after >= 0
     count = steps.astype(np.int64) + known

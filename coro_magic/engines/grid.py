@@ -12,16 +12,16 @@ from .events import (
     BORN_WAITING,
     CLOSED_WAITING,
     ENDS,
+    IS_RESUMPTION,
+    IS_STEP,
     KIND_MASK,
     RESUMED,
-    STEPS,
     STOPPED,
     SUSPENDED,
     WAITS,
     WOKEN,
     Floats,
     Ints,
-    is_resumption,
 )
 
 
@@ -76,7 +76,7 @@ class Grid:
         change(0, ENDS, -1)
         change(1, (WAITS, SUSPENDED, BORN_WAITING), 1)
         change(1, (WOKEN, RESUMED, CLOSED_WAITING), -1)
-        steps = np.isin(kinds, STEPS)
+        steps = IS_STEP[kinds]
         self._add_running(groups[steps], begins[steps], times[steps], 1.0)
         # Explicit running: what is in neither state; as seconds up to the end of the grid.
         for wanted, sign in (((RESUMED,), 1.0), ((SUSPENDED, STOPPED), -1.0)):
@@ -86,7 +86,7 @@ class Grid:
                     self._explicit = np.zeros((2, self.rows, self.bins + 1))
                 np.add.at(self._explicit[0], (groups[mask], bins[mask] + 1), sign)
                 np.add.at(self._explicit[1], (groups[mask], bins[mask]), sign * left[mask])
-        resumed = is_resumption(kinds)
+        resumed = IS_RESUMPTION[kinds]
         first = np.clip(begins[resumed] / self.width, 0, self.bins - 1).astype(np.int64)
         self._resumptions += np.bincount(first, minlength=self.bins)
 

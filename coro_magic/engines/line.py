@@ -1,10 +1,16 @@
 """The line: the tasks that make a step one after another, and the accounts of what they took.
 
-On a bare ``yield`` nothing happens but a call of `next`: those who yielded stay where they are, and
-at the end of the line they are the next one. Who is running just now is read off the line's
-iterator. When something happens that depends on the order or the time (somebody waits, is woken,
-is spawned), the steps up to the running one are *settled*: timed, counted, and put behind those
+There are two ways to go along it, for two kinds of programs, and the same order in both.
+
+In a *calm* line, nothing happens on a bare ``yield`` but a call of `next`: those who yielded stay
+where they are, and at the end of the line they are the next one. Who is running just now is read off
+the line's iterator. When something happens that depends on the order or the time (somebody waits, is
+woken, is spawned), the steps up to the running one are *settled*: timed, counted, and put behind those
 who are ready. So bare yields are accounted for in stretches, and pay nothing for it.
+
+Where every few steps somebody waits, settling again and again costs more than it saves. In a *lively*
+line everybody is timed and goes to the end as the step ends. A line is lively when the one before had
+many waits; now and then it is a calm one all the same, to see whether that is still so.
 
 Whoever becomes ready is appended to the line while it is iterated, or to the ready queue behind it
 when there is one.
@@ -16,6 +22,7 @@ step itself, are settled at one moment, with one reading of the clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from operator import length_hint
 
 from .ready import ReadyQueue
@@ -23,6 +30,9 @@ from .scheduled import ScheduledTask
 from .trace import MAX_BATCH, YIELDED, Trace
 
 _SHORT = 1e-4  # seconds; bare yields are timed together while together they take no longer
+_PUNCTUAL = 3e-4  # seconds; how long a lively line may keep timers and the hub waiting
+_MANY_WAITS = 1 / 8  # of the steps, for the next lines to be lively
+_LIVELY_LINES = 32  # one after another, before the next look at whether there are many waits
 _LONG = 512  # places; whoever comes when the line is longer goes to the ready queue
 
 
@@ -44,8 +54,10 @@ class Line:
     ----------
     tasks, steps:
         The line, and the iterator that goes along it.
+    lively:
+        Whether every step is settled as it ends.
     settled:
-        Places before this one are settled: their tasks are somewhere else by now.
+        Places of a calm line before this one are settled: their tasks are somewhere else by now.
     most:
         How many steps a line may have at first.
     boundary:
@@ -53,7 +65,7 @@ class Line:
     time:
         The time last read.
     switches:
-        How many steps were settled.
+        How many steps were made in the lines before, and settled in this one.
     arrive:
         Takes a task that became ready.
     asking:
@@ -77,12 +89,19 @@ class Line:
         self._period = 0
         self.asking: ScheduledTask | None = None
         self.over = False
+        # How many steps of the line were settled by themselves, when it began, and for how many lines
+        # more they are lively.
+        self._alone = 0
+        self._begun = 0.0
+        self._lively_lines = 0
         self.clear()
 
     def clear(self) -> None:
         """Begin a line of nobody: from here on whoever becomes ready goes to the queue."""
         self.tasks: list[ScheduledTask] = []
         self.steps: Iterator[ScheduledTask] = iter(self.tasks)
+        self._along = self.steps
+        self.lively = False
         self.settled = 0
         self._arrive_at_queue()
 
@@ -93,17 +112,22 @@ class Line:
     @property
     def running(self) -> ScheduledTask:
         """The task whose step it is."""
-        return self.tasks[len(self.tasks) - length_hint(self.steps) - 1]
+        return self.tasks[len(self.tasks) - length_hint(self._along) - 1]
 
     def begin(self, tasks: list[ScheduledTask]) -> None:
         """Let these tasks make a step each, the line before having come to its end."""
-        self.settled = 0
-        count = len(tasks)
+        self.settled = self._alone = 0
+        self._begun = self.time
+        self.lively = self._lively_lines > 0
         if not self._in_order or self._ready:
             # The queue's own batch, and not to be changed: it may come back to the queue as it is.
             self._arrive_at_queue()
+        elif self.lively:
+            tasks = tasks[:]
+            self.arrive, self._arrive_all = tasks.append, tasks.extend
         else:
             # Few tasks: go round more than once before looking up.
+            count = len(tasks)
             times = self.most // count
             self._period = count if times > 1 else 0
             tasks = tasks * times if times > 1 else tasks[:]
@@ -113,11 +137,18 @@ class Line:
             else:
                 self.arrive, self._arrive_all = tasks.append, tasks.extend
         self.tasks = tasks
-        self.steps = iter(tasks)
+        self._along = self.steps = iter(tasks)
+        if self.lively:
+            self.steps = islice(self._along, self.most)
 
     def goes_on(self, count: int) -> bool:
         """Say whether nobody but the `count` tasks that yielded is there."""
         return self._in_order and count <= self.most and not self._ready
+
+    def read(self) -> None:
+        """Read the clock, if steps are timed."""
+        if self._recording:
+            self.time = self._clock()
 
     def settle_before(self, running: ScheduledTask | None = None) -> None:
         """Settle the steps before the running one, and read the clock.
@@ -126,13 +157,14 @@ class Line:
         step wakes. Whoever knows which task is `running` may say it, to save looking it up.
         """
         line, settled = self.tasks, self.settled
-        if self._recording:
-            self.time = self._clock()
+        self.read()
+        if self.lively:
+            return
         if running is not None and not self._period and line[settled] is running:
             if settled > _LONG:
                 self._arrive_at_queue()
             return
-        position = len(line) - length_hint(self.steps) - 1
+        position = len(line) - length_hint(self._along) - 1
         if position > settled:
             self.settled = position
             self.switches += position - settled
@@ -158,10 +190,24 @@ class Line:
         if not self.over:
             self.settle_before(running)
         self.over = False
-        self.settled += 1
-        self.switches += 1
         self.boundary = time = self.time
+        if not self.lively:
+            self.settled += 1
+            self.switches += 1
+            self._alone += 1
         return time
+
+    def yielded(self, running: ScheduledTask) -> None:
+        """A step of a lively line has ended, and its task can go on."""
+        self.read()
+        self.passed(running)
+
+    def passed(self, running: ScheduledTask) -> None:
+        """A step of a lively line has ended at the time last read, and its task can go on."""
+        if self._recording:
+            self.boundary = time = self.time
+            self._trace.write((running.row, YIELDED, time))
+        self.arrive(running)
 
     def settle_asker(self, running: ScheduledTask) -> None:
         """The running step's request has woken somebody and was answered at once: it goes behind."""
@@ -176,28 +222,49 @@ class Line:
     def settle_all(self) -> list[ScheduledTask]:
         """All steps of the line were made. Give the tasks that can go on, in order."""
         tasks, settled, period = self.tasks, self.settled, self._period
-        rest = tasks[settled:] if settled or period else tasks
         self._period = 0
         self.time = time = self._clock()
+        if self.lively:
+            rest = list(self._along)
+            made = len(tasks) - len(rest)
+            self.switches += made
+            self._lively_lines -= 1
+            self._regulate(made, time - self._begun, _PUNCTUAL)
+            return rest
+        rest = tasks[settled:] if settled or period else tasks
+        if self._in_order and self._alone > len(tasks) * _MANY_WAITS:
+            self._lively_lines = _LIVELY_LINES
         if not rest:
             # Each of them did something that was timed by itself.
-            self.most = min(2 * self.most, MAX_BATCH)
+            self._regulate(len(tasks), time - self._begun, _PUNCTUAL)
             return rest
         begun = self.boundary
         self.boundary = time
         self.switches += len(rest)
-        if time - begun > _SHORT:
-            self.most = max(1, int(len(rest) * _SHORT / (2 * (time - begun))))
-        elif time - begun < _SHORT / 2:
-            self.most = min(2 * self.most, MAX_BATCH)
+        self._regulate(len(rest), time - begun, _SHORT)
         if self._recording:
             self._trace.ran(rest, begun, time)
         return rest[-period:] if period else rest
 
+    def _regulate(self, count: int, seconds: float, limit: float) -> None:
+        """Let lines be longer or shorter from here on, after `count` steps that took so long."""
+        if seconds > limit:
+            self.most = max(1, int(count * limit / (2 * seconds)))
+        elif seconds < limit / 2:
+            self.most = min(2 * self.most, MAX_BATCH)
+
+    def _calm_down(self) -> None:
+        """Make a lively line a calm one that is settled up to the running step."""
+        if self.lively:
+            self.lively = False
+            self.settled = len(self.tasks) - length_hint(self._along) - 1
+            self.switches += self.settled
+
     def cut(self) -> None:
         """Let no more steps follow the running one: who is left goes back to the queue."""
         self.settle_before()
-        rest = list(self.steps)
+        self._calm_down()
+        rest = list(self._along)
         self.tasks = self.tasks[: self.settled + 1]
         self._arrive_at_queue()
         self._arrive_all(rest)

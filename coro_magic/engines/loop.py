@@ -13,9 +13,8 @@ recursion depth, and fifty nested ones exceed the limit.
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
-from operator import length_hint
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
@@ -79,13 +78,17 @@ class Loop:
 
     def _work(self) -> None:
         """The loop. Every worker greenlet runs it; at most one is in it, the others are parked or idle."""
-        run, line = _run_context, self._line
-        while self._next_line():
+        run, line, clock, recording = _run_context, self._line, self._clock, self._recording
+        steps: Iterator[ScheduledTask] | None = None
+        while self._next_line(steps):
             # Another worker may have gone on with this iterator, or replaced it: both are fine.
-            for task in line.steps:
+            steps = line.steps
+            for task in steps:
                 try:
                     value = run(task.context, task.step, task.argument)
                     if value is None:
+                        if line.lively:
+                            line.yielded(task)
                         continue
                 except StopIteration as stop:
                     self._ended(task, State.DONE, stop.value, None)
@@ -94,6 +97,8 @@ class Loop:
                 else:
                     if isinstance(value, Request) and task.overdue is None:
                         line.asking = task
+                        if recording and line.lively:
+                            line.time = clock()
                         try:
                             answer = value.begin(task)
                         except BaseException as error:
@@ -101,12 +106,16 @@ class Loop:
                             answer = None
                         line.asking = None
                         if answer is PENDING:
-                            self._waits(task, value)
+                            task.request = value
+                            if recording or not line.lively:
+                                self._waits(task, value)
                             continue
                         if answer is not None:
                             task.step = send
                             task.argument = (task, answer)
-                        if line.over:
+                        if line.lively:
+                            line.passed(task)
+                        elif line.over:
                             line.settle_asker(task)
                     elif value is RESUME:
                         self._switch_to(task)
@@ -115,8 +124,11 @@ class Loop:
 
     def _waits(self, task: ScheduledTask, request: Request) -> None:
         """The running step ended in a request that is not answered yet."""
-        time = self._line.settle_running(task)
-        task.request = request
+        line = self._line
+        if line.lively:
+            line.boundary = time = line.time
+        else:
+            time = line.settle_running(task)
         if self._recording:
             self._write((task.row, self._places.wait(task.coroutine, request.verb), time))
 
@@ -124,6 +136,9 @@ class Loop:
         """See to what is no plain request: something to wait for, or an item; or to an error that is due."""
         if self._closing:
             return
+        line = self._line
+        line.read()
+        answer = None
         try:
             if task.overdue is not None:
                 task.raise_overdue()
@@ -131,11 +146,15 @@ class Loop:
             answer = request.begin(task)
         except BaseException as error:
             task.step, task.argument = throw, (task, error)
-            return
-        if answer is PENDING:
-            self._waits(task, request)
-        elif answer is not None:
-            task.step, task.argument = send, (task, answer)
+        else:
+            if answer is PENDING:
+                task.request = request
+                self._waits(task, request)
+                return
+            if answer is not None:
+                task.step, task.argument = send, (task, answer)
+        if line.lively:
+            line.passed(task)
 
     def _request_for(self, task: ScheduledTask, value: Any) -> Request:
         """Give the request that a yielded value stands for. Anything unknown is an item."""
@@ -204,7 +223,7 @@ class Loop:
         """Put a task that waited at the back of the ready queue."""
         line = self._line
         if line.asking is not None:
-            if not line.over:
+            if not line.lively and not line.over:
                 line.settle_before(line.asking)
                 line.over = True
         elif self.stepping:
@@ -242,13 +261,14 @@ class Loop:
 
     # Between lines.
 
-    def _next_line(self) -> bool:
-        """Make sure that there are steps to make. False when nothing can go on."""
+    def _next_line(self, steps: Iterator[ScheduledTask] | None) -> bool:
+        """Make sure that there are steps to make, `steps` being no more. False when nothing can go on."""
         line = self._line
-        if length_hint(line.steps):
-            return not self._finished
         if self._finished:
             return False
+        if steps is not line.steps:
+            # Somebody else went on to a line that came later.
+            return True
         self.stepping = False
         ready, hub = self._ready, self.hub
         rest = line.settle_all()

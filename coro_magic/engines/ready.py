@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-
 _FEW = 16  # tasks; fewer are not worth a list of their own
 
 

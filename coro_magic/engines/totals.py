@@ -12,21 +12,33 @@ from numpy.typing import NDArray
 from .events import (
     BORN,
     BORN_WAITING,
-    BOUNDARIES,
     CLOSED_WAITING,
-    ENDED,
     ENDS,
+    IS_BOUNDARY,
+    IS_RESUMPTION,
+    IS_STEP,
     KIND_MASK,
     RESUMED,
     STOPPED,
     SUSPENDED,
     WAITS,
     WOKEN,
-    YIELDED,
     Floats,
     Ints,
+    of,
     step_begins,
 )
+
+_IS_BIRTH = of(BORN, BORN_WAITING)
+_IS_END = of(*ENDS)
+# For the sum of each state: -1 for the kinds that enter it (steps apart), 1 for those that leave it.
+_SIGNS = {
+    name: of(*leaving).astype(np.int8) - of(*entering).astype(np.int8)
+    for name, entering, leaving in (
+        ("running", (RESUMED,), (SUSPENDED, STOPPED)),
+        ("waiting", (WAITS, SUSPENDED, BORN_WAITING), (WOKEN, RESUMED, CLOSED_WAITING)),
+    )
+}
 
 
 class Stretch:
@@ -81,9 +93,9 @@ class Totals:
         rows = np.frombuffer(stretch.rows, np.int32)
         columns = self._grown(int(rows.max()) + 1)
         # A row may be in the batch more than once: plain indexing would count it once.
-        np.add.at(columns["resumptions"], rows, stretch.count)
-        np.add.at(columns["running"], rows, stretch.seconds / len(rows))
-        np.maximum.at(columns["longest"], rows, stretch.longest / len(rows))
+        np.add.at(columns["resumptions"], rows, np.int64(stretch.count))
+        np.add.at(columns["running"], rows, np.float64(stretch.seconds / len(rows)))
+        np.maximum.at(columns["longest"], rows, np.float32(stretch.longest / len(rows)))
         stretch.count, stretch.seconds, stretch.longest = 0, 0.0, 0.0
 
     def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> None:
@@ -91,30 +103,25 @@ class Totals:
         columns = self._grown(row_count)
         kinds = codes & KIND_MASK
         begins = step_begins(kinds, times, self.boundary)
-        at = np.flatnonzero(np.isin(kinds, BOUNDARIES))
+        at = np.flatnonzero(IS_BOUNDARY[kinds])
         if len(at):
             self.boundary = float(times[at[-1]])
-
-        def of(*wanted: int) -> NDArray[np.bool_]:
-            return np.isin(kinds, wanted)
-
-        steps = of(YIELDED, WAITS, ENDED)
-        seconds = times[steps] - begins[steps]
-        np.add.at(columns["running"], rows[steps], seconds)
-        np.maximum.at(columns["longest"], rows[steps], seconds)
-        resumed = of(YIELDED, WAITS, ENDED, RESUMED)
-        np.add.at(columns["resumptions"], rows[resumed], 1)
-        born = of(BORN, BORN_WAITING)
-        columns["born"][rows[born]] = times[born]
-        ended = of(*ENDS)
-        columns["ended"][rows[ended]] = times[ended]
-        for name, entering, leaving in (
-            ("running", of(RESUMED), of(SUSPENDED, STOPPED)),
-            ("waiting", of(WAITS, SUSPENDED, BORN_WAITING), of(WOKEN, RESUMED, CLOSED_WAITING)),
-        ):
-            for mask, sign in ((entering, -1), (leaving, 1)):
-                np.add.at(columns[name], rows[mask], sign * times[mask])
-                np.add.at(columns[f"open_{name}"], rows[mask], -sign)
+        # `ufunc.at` is twenty times as fast where the types are the same.
+        at = np.flatnonzero(IS_STEP[kinds])
+        seconds = times[at] - begins[at]
+        np.add.at(columns["running"], rows[at], seconds)
+        np.maximum.at(columns["longest"], rows[at], seconds.astype(np.float32))
+        at = rows[np.flatnonzero(IS_RESUMPTION[kinds])]
+        np.add.at(columns["resumptions"], at, np.ones(len(at), np.int64))
+        at = np.flatnonzero(_IS_BIRTH[kinds])
+        columns["born"][rows[at]] = times[at]
+        at = np.flatnonzero(_IS_END[kinds])
+        columns["ended"][rows[at]] = times[at]
+        for name, signs in _SIGNS.items():
+            at = np.flatnonzero(signs[kinds])
+            sign = signs[kinds[at]]
+            np.add.at(columns[name], rows[at], sign * times[at])
+            np.add.at(columns[f"open_{name}"], rows[at], -sign)
 
     def columns(self, rows: int, until: float) -> dict[str, NDArray[Any]]:
         """Give the totals, with what has not ended counted `until`."""

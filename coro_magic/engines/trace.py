@@ -39,6 +39,7 @@ from .events import (
     ENDED,
     ENDS,
     IDLE,
+    IS_RESUMPTION,
     KIND_BITS,
     KIND_MASK,
     MARKED,
@@ -58,7 +59,6 @@ from .events import (
     Mark,
     Reason,
     entries,
-    is_resumption,
     step_begins,
 )
 from .grid import Grid
@@ -71,7 +71,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_BATCH = 256
-_FOLD_AT = 3 * 65_536  # entries of the flat list, three to an event
+_FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
 
 _NUMBERED = re.compile(r"(.*)-(\d+)")
 
@@ -438,7 +438,7 @@ class Trace:
             return edges, self._grid.progress(edges)
         counts = np.zeros(bins + 1, np.int64)
         for _, codes, _, begins in self._all():
-            resumed = is_resumption(codes & KIND_MASK)
+            resumed = IS_RESUMPTION[codes & KIND_MASK]
             # A step counts from its beginning, at which the coroutine is resumed.
             at = np.searchsorted(edges, begins[resumed], side="left")
             counts += np.bincount(np.minimum(at, bins), minlength=bins + 1)
