@@ -48,14 +48,6 @@ def user_line(frame: types.FrameType | None, coroutine: Any) -> Where | None:
     return nearest
 
 
-def caller() -> types.FrameType | None:
-    """Give the frame of the nearest caller that is not this package's."""
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and ours(frame.f_code):
-        frame = frame.f_back
-    return frame
-
-
 def home_of(coroutine: Any) -> str | None:
     """Give the file that a coroutine's code comes from."""
     code = code_of(coroutine)

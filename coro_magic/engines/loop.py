@@ -55,6 +55,8 @@ class Loop:
         self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
         self._tick = tick
         self._next_tick = _NEVER
+        # After how many switches there is something to put in order.
+        self._tidy_at: float = _NEVER
         self._ready = ORDERS[order](seed)
         self._line = Line(self._ready, order == "fifo", self._clock, trace)
         self._places = Places(trace)
@@ -130,7 +132,7 @@ class Loop:
         else:
             time = line.settle_running(task)
         if self._recording:
-            self._write((task.row, self._places.wait(task.coroutine, request.verb), time))
+            self._write((task.row, self._places.wait(task, request.verb), time))
 
     def _attend(self, task: ScheduledTask, value: Any) -> None:
         """See to what is no plain request: something to wait for, or an item; or to an error that is due."""
@@ -250,6 +252,9 @@ class Loop:
         self._let_go(task, state, value, error, where)
         self.stepping = True
 
+    def _forget_begun(self) -> None:
+        raise NotImplementedError
+
     def _raised(self, task: ScheduledTask, error: BaseException) -> None:
         raise NotImplementedError
 
@@ -301,6 +306,8 @@ class Loop:
                 self._do_tick()
             if self._recording and self.trace.full:
                 self.trace.fold()
+            if line.switches >= self._tidy_at:
+                self._forget_begun()
             if not self._unfinished:
                 self._finished = True
                 return False

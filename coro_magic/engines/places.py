@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from types import GeneratorType
+import sys
+from types import FrameType, GeneratorType
 from typing import Any
 
-from ..language import Where
-from .frames import caller, innermost, user_line
+from ..language import Where, spawn
+from .frames import innermost, ours, user_line
+from .scheduled import ScheduledTask
 from .trace import WAITS, Trace
+
+# What `spawn` may be called through: it is looked past without a look at its file.
+_SPAWN = spawn.__code__
 
 
 class Places:
@@ -16,22 +21,38 @@ class Places:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         # By identity: to hash a code object takes longer than all the rest. It is kept alive.
-        self._waits: dict[tuple[int, int, str], tuple[int, object]] = {}
+        self._waits: dict[int, tuple[dict[int, tuple[str, int]], object]] = {}
         self._spawns: dict[tuple[int, int], tuple[int, object]] = {}
 
-    def wait(self, coroutine: Any, verb: str) -> int:
+    def wait(self, task: ScheduledTask, verb: str) -> int:
         """Give the code of the wait of a suspended coroutine."""
+        coroutine = task.coroutine
         if type(coroutine) is GeneratorType and coroutine.gi_yieldfrom is None:
             frame = coroutine.gi_frame
+            if frame is not None:
+                # The commonest way by far, and the shortest.
+                if task.places is None:
+                    task.places = self._of(frame)
+                known = task.places.get(frame.f_lasti)
+                if known is not None and known[0] is verb:
+                    return known[1]
         else:
             frame = innermost(coroutine)
         if frame is None:
             return self._trace.code(WAITS, verb, None)
-        key = (id(frame.f_code), frame.f_lasti, verb)
-        known = self._waits.get(key)
-        if known is None:
+        places = self._of(frame)
+        known = places.get(frame.f_lasti)
+        if known is None or known[0] is not verb:
             code = self._trace.code(WAITS, verb, Where(frame.f_code.co_filename, frame.f_lineno))
-            known = self._waits[key] = (code, frame.f_code)
+            # One instruction may ask for one thing now and for another then; the latest is kept.
+            known = places[frame.f_lasti] = (verb, code)
+        return known[1]
+
+    def _of(self, frame: FrameType) -> dict[int, tuple[str, int]]:
+        """Give what is known about the code of a frame: the verb and the code of the wait, by instruction."""
+        known = self._waits.get(id(frame.f_code))
+        if known is None:
+            known = self._waits[id(frame.f_code)] = ({}, frame.f_code)
         return known[0]
 
     def blocking_wait(self, coroutine: Any, verb: str) -> int:
@@ -39,8 +60,16 @@ class Places:
         return self._trace.code(WAITS, verb, user_line(None, coroutine))
 
     def spawn(self) -> int:
-        """Give the reason whose line is the one that calls `spawn`; 0 if there is none."""
-        frame = caller()
+        """Give the reason whose line is the one that calls `spawn`; 0 if there is none.
+
+        For `Scheduler.spawn`, and to be called by it only.
+        """
+        frame: FrameType | None = sys._getframe(2)
+        assert frame is not None
+        if frame.f_code is _SPAWN:
+            frame = sys._getframe(3)
+        while frame is not None and ours(frame.f_code):
+            frame = frame.f_back
         if frame is None:
             return 0
         key = (id(frame.f_code), frame.f_lasti)

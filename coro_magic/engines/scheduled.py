@@ -74,8 +74,8 @@ def give_up(task: ScheduledTask) -> Any:
 class ScheduledTask(Task):
     """A task on the scheduler. A step is ``context.run(step, argument)``."""
 
-    __slots__ = ("argument", "context", "engine", "iterator", "overdue", "parked", "request",
-                 "step")  # fmt: skip
+    __slots__ = ("argument", "context", "iterator", "overdue", "parked", "places",
+                 "request", "step")  # fmt: skip
 
     engine: Scheduler
 
@@ -87,7 +87,6 @@ class ScheduledTask(Task):
         self.daemon = daemon
         self.row = row
         self.heeded = False
-        self._record = engine.trace
         self._final = self._value = self._followers = None
         self.engine = engine
         self.context = context
@@ -100,6 +99,8 @@ class ScheduledTask(Task):
         self.request: Request | None = None
         self.parked: greenlet.greenlet | None = None
         self.overdue: BaseException | None = None
+        # Where it waited so far: see `Places`.
+        self.places: dict[int, tuple[str, int]] | None = None
 
     def rearm(self) -> None:
         """Let the next step be an ordinary one."""

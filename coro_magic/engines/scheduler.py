@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time as _time
+import types
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
@@ -16,15 +17,16 @@ import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Deadlock, State, Task, Where
 from ..language.request import Handle, set_engine
-from ..language.task import _call, is_unstarted
+from ..language.task import _call, inner_coroutine
 from . import switching
 from .frames import ended_at, strip
 from .hub import Hub
 from .interrupts import Interrupts, gate
-from .loop import NO_ASYNCIO, Loop
+from .loop import _NEVER, NO_ASYNCIO, Loop
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
 from .trace import CLOSED, CLOSED_WAITING, DEFAULT_DETAIL, Trace
 
+_MANY = 4096  # coroutines not begun, for a look at whether they have
 _STOPS = (Cancelled, KeyboardInterrupt, GeneratorExit)
 
 
@@ -88,7 +90,7 @@ class Scheduler(Loop):
         self._has_body = has_body
         # Only those not begun matter: whoever has begun is refused for that.
         self._handed_over: set[Any] = set()
-        self._sweep_at = 4096
+        self._sweep_at = _MANY
         self._base: Context
 
     # What coroutines ask for: the `Engine` and `Services` of the language.
@@ -145,8 +147,8 @@ class Scheduler(Loop):
             self._forget_begun()
         line, parent = self._line, None
         if self.stepping:
-            line.settle_before()
             parent = line.running
+            line.settle_before(parent)
         row = self.trace.born(
             coroutine.__name__ if name is None else str(name),
             -1 if parent is None else parent.row,
@@ -164,10 +166,12 @@ class Scheduler(Loop):
         return task
 
     def _forget_begun(self) -> None:
-        self._handed_over = {
-            coroutine for coroutine in self._handed_over if is_unstarted(coroutine)
-        }
-        self._sweep_at = max(4096, 2 * len(self._handed_over))
+        # Whoever has ended is forgotten for that.
+        self._handed_over = {each for each in self._handed_over if not _has_begun(each)}
+        left = len(self._handed_over)
+        self._sweep_at = max(_MANY, 2 * left)
+        # Once it may be worth it there is another look, also if nobody is spawned.
+        self._tidy_at = self._line.switches + left // 2 if left > _MANY // 2 else _NEVER
 
     def was_handed_over(self, coroutine: Any) -> bool:
         """Say whether this coroutine has a task already."""
@@ -313,6 +317,15 @@ for _function in (
     send, throw, answer_first, give_up, _call, Loop._work, ScheduledTask.close, Task.end,
 ):  # fmt: skip
     gate(_function)
+
+
+def _has_begun(coroutine: Any) -> bool:
+    if type(coroutine) is types.GeneratorType:
+        return coroutine.gi_suspended or coroutine.gi_running
+    coroutine = inner_coroutine(coroutine)
+    if isinstance(coroutine, types.GeneratorType):
+        return coroutine.gi_suspended or coroutine.gi_running
+    return coroutine.cr_suspended or coroutine.cr_running  # type: ignore[no-any-return]
 
 
 def _add_note(error: BaseException, note: str) -> None:

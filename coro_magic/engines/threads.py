@@ -42,12 +42,12 @@ class CannotStartThread(RuntimeError):
 class ThreadTask(Task):
     """A task on a thread of its own."""
 
-    __slots__ = ("engine", "ended", "limits", "request", "since", "thread",
+    engine: ThreadEngine
+    __slots__ = ("ended", "limits", "request", "since", "thread",
                  "unwanted")  # fmt: skip
 
     def __init__(self, engine: ThreadEngine, coroutine: Any, row: int, daemon: bool) -> None:
-        super().__init__(coroutine, engine.trace, row, daemon)
-        self.engine = engine
+        super().__init__(coroutine, engine, row, daemon)
         self.limits: list[float] = []
         self.unwanted = False
         # What it waits for, and since when.
@@ -55,6 +55,11 @@ class ThreadTask(Task):
         self.since = 0.0
         self.ended = threading.Event()
         self.thread: threading.Thread
+
+    @property
+    def _record(self) -> Trace:
+        # Threads that are left behind write elsewhere in the end.
+        return self.engine.record
 
     def _block(self, timeout: float | None) -> None:
         if not self.ended.wait(timeout):

@@ -61,6 +61,13 @@ class Record(Protocol):
     def longest(self, row: int) -> float: ...
 
 
+class Keeper(Protocol):
+    """Whoever has tasks and a record of what they did."""
+
+    @property
+    def trace(self) -> Record: ...
+
+
 class Task:
     """A coroutine in the care of an engine.
 
@@ -68,21 +75,23 @@ class Task:
     ----------
     coroutine:
         The generator or native coroutine itself; None when it has ended.
+    engine:
+        Whose care it is in.
     daemon:
         Whether the run ends without waiting for it.
     row:
         Its row in the run's trace, an int; -1 before it has one.
     """
 
-    __slots__ = ("_final", "_followers", "_record", "_value", "coroutine",
-                 "daemon", "heeded", "row")  # fmt: skip
+    __slots__ = ("_final", "_followers", "_value", "coroutine", "daemon", "engine", "heeded",
+                 "row")  # fmt: skip
 
-    def __init__(self, coroutine: Any, record: Record, row: int, daemon: bool = False) -> None:
+    def __init__(self, coroutine: Any, engine: Keeper, row: int, daemon: bool = False) -> None:
         self.coroutine = coroutine
+        self.engine = engine
         self.daemon = daemon
         self.row = row
         self.heeded = False
-        self._record = record
         self._final: State | None = None
         # What it returned, or the error it failed with.
         self._value: Any = None
@@ -90,6 +99,10 @@ class Task:
         self._followers: list[Waiter | Callable[[Task], object]] | None = None
 
     # What it is.
+
+    @property
+    def _record(self) -> Record:
+        return self.engine.trace
 
     @property
     def name(self) -> str:

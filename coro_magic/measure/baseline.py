@@ -283,7 +283,7 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
     tasks: list[Task] = []
     notes = []
     for result in report.results:
-        task = Task(None, report.trace, result.row)
+        task = Task(None, report, result.row)
         value: Any = None
         if result.value is not None:
             try:
