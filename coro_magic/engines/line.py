@@ -197,11 +197,6 @@ class Line:
             self._alone += 1
         return time
 
-    def yielded(self, running: ScheduledTask) -> None:
-        """A step of a lively line has ended, and its task can go on."""
-        self.read()
-        self.passed(running)
-
     def passed(self, running: ScheduledTask) -> None:
         """A step of a lively line has ended at the time last read, and its task can go on."""
         if self._recording:

@@ -90,7 +90,8 @@ class Loop:
                     value = run(task.context, task.step, task.argument)
                     if value is None:
                         if line.lively:
-                            line.yielded(task)
+                            line.read()
+                            line.passed(task)
                         continue
                 except StopIteration as stop:
                     self._ended(task, State.DONE, stop.value, None)
@@ -116,7 +117,10 @@ class Loop:
                             task.step = send
                             task.argument = (task, answer)
                         if line.lively:
-                            line.passed(task)
+                            if recording:
+                                line.passed(task)
+                            else:
+                                line.arrive(task)
                         elif line.over:
                             line.settle_asker(task)
                     elif value is RESUME:
@@ -224,13 +228,13 @@ class Loop:
     def enqueue(self, task: ScheduledTask) -> None:
         """Put a task that waited at the back of the ready queue."""
         line = self._line
-        if line.asking is not None:
-            if not line.lively and not line.over:
-                line.settle_before(line.asking)
-                line.over = True
-        elif self.stepping:
-            # Those who ran before the running step come first.
-            line.settle_before()
+        if line.asking is None:
+            if self.stepping:
+                # Those who ran before the running step come first.
+                line.settle_before()
+        elif not (line.lively or line.over):
+            line.settle_before(line.asking)
+            line.over = True
         if self._recording:
             self._write((task.row, WOKEN, line.time))
         line.arrive(task)

@@ -26,21 +26,24 @@ class Places:
 
     def wait(self, task: ScheduledTask, verb: str) -> int:
         """Give the code of the wait of a suspended coroutine."""
+        places = task.places
+        if places is not None:
+            # The commonest way by far, and the shortest. An instruction that delegates is not known here:
+            # it always does.
+            known = places.get(task.coroutine.gi_frame.f_lasti)
+            if known is not None and known[0] is verb:
+                return known[1]
+        return self._look(task, verb)
+
+    def _look(self, task: ScheduledTask, verb: str) -> int:
         coroutine = task.coroutine
-        if type(coroutine) is GeneratorType and coroutine.gi_yieldfrom is None:
-            frame = coroutine.gi_frame
-            if frame is not None:
-                # The commonest way by far, and the shortest.
-                if task.places is None:
-                    task.places = self._of(frame)
-                known = task.places.get(frame.f_lasti)
-                if known is not None and known[0] is verb:
-                    return known[1]
-        else:
-            frame = innermost(coroutine)
+        direct = type(coroutine) is GeneratorType and coroutine.gi_yieldfrom is None
+        frame = coroutine.gi_frame if direct else innermost(coroutine)
         if frame is None:
             return self._trace.code(WAITS, verb, None)
         places = self._of(frame)
+        if direct:
+            task.places = places
         known = places.get(frame.f_lasti)
         if known is None or known[0] is not verb:
             code = self._trace.code(WAITS, verb, Where(frame.f_code.co_filename, frame.f_lineno))

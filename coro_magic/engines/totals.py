@@ -119,6 +119,8 @@ class Totals:
         columns["ended"][rows[at]] = times[at]
         for name, signs in _SIGNS.items():
             at = np.flatnonzero(signs[kinds])
+            if not len(at):
+                continue
             sign = signs[kinds[at]]
             np.add.at(columns[name], rows[at], sign * times[at])
             np.add.at(columns[f"open_{name}"], rows[at], -sign)

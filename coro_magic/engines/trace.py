@@ -222,16 +222,18 @@ class Trace:
 
     def fold(self) -> None:
         """Bring the totals up to date with what was written, and make room for more."""
-        log = self._log[:]
-        # Not all of it: another thread may have written in the meantime.
-        del self._log[: len(log)]
+        log = self._log
+        # Not all of it: another thread may write in the meantime.
+        size = len(log)
         for stretch in self._known.values():
             self._totals.add_stretch(stretch)
-        if not log:
+        if not size:
             return
-        rows = np.array(array("i", log[0::3]), np.int32)
-        codes = np.array(array("i", log[1::3]), np.int32)
-        times = np.array(array("d", log[2::3]), np.float64) - self.origin
+        count = size // 3
+        rows = np.fromiter(log[0:size:3], np.int32, count)
+        codes = np.fromiter(log[1:size:3], np.int32, count)
+        times = np.fromiter(log[2:size:3], np.float64, count) - self.origin
+        del log[:size]
         self._folded += len(rows)
         begin = self._totals.boundary
         self._totals.add(rows, codes, times, len(self._names))

@@ -154,16 +154,17 @@ class Get(Request, Generic[T]):
             self.claim(waiter)
         self.waiter = waiter
         channel = self.channel
+        putters = channel._putters
         if channel._items:
             item = channel._items.popleft()
-            if channel._putters:
-                put = _next(channel._putters)
+            if putters:
+                put = _next(putters)
                 if put is not None:
                     channel._items.append(put.item)
                     put.waiter.wake()
             return item
-        if channel._putters:
-            put = _next(channel._putters)
+        if putters:
+            put = _next(putters)
             if put is not None:
                 put.waiter.wake()
                 return put.item
@@ -232,12 +233,13 @@ def _is_waiting(request: Any) -> bool:
 
 
 def _next(requests: deque[Any]) -> Any:
-    """Take the first request whose waiter still waits; None if there is none."""
-    while requests:
+    """Take the first of some requests whose waiter still waits; None if there is none."""
+    request = requests.popleft()
+    while request.waiter is _WITHDRAWN:
+        if not requests:
+            return None
         request = requests.popleft()
-        if request.waiter is not _WITHDRAWN:
-            return request
-    return None
+    return request
 
 
 class _ClosableQueue(queue.Queue[Any]):
