@@ -60,7 +60,7 @@ def test_the_order_is_first_come_first_served(count: int, trace: bool) -> None:
     for seed in range(12 if count < 100 else 2):
         dice = random.Random(seed * 7919 + count)
         length = max(4, min(400, 8000 // count))
-        busy = dice.choice([0.0, 0.02, 0.2])
+        busy = dice.choice([0.0, 0.02, 0.2, 0.9])
 
         def some_op(depth: int, dice: Any = dice, busy: float = busy, length: int = length) -> Any:
             roll = dice.random()
@@ -203,6 +203,58 @@ def test_the_same_seed_gives_the_same_log_byte_for_byte(order: str) -> None:
     logs = {run(jumbled, clock="virtual", order=order, seed=5).trace.log() for _ in range(4)}
     assert len(logs) == 1
     assert "producer-2" in logs.pop()
+
+
+def test_those_who_wait_at_every_step_take_turns_with_those_who_only_yield() -> None:
+    """Long enough for the lines to be lively, and calm again."""
+    seen: list[str] = []
+    channel: Channel[int] = Channel()
+
+    def producer() -> Any:
+        for number in range(20_000):
+            seen.append("p")
+            yield channel.put(number)
+
+    def consumer() -> Any:
+        for number in range(20_000):
+            seen.append("c")
+            assert (yield channel.get()) == number
+
+    def bystander() -> Any:
+        for _ in range(40_000):
+            seen.append("b")
+            yield
+
+    def body() -> Any:
+        for function in (producer, consumer, bystander):
+            spawn(function())
+        yield
+
+    scheduler = run(body)
+    assert all(task.state is State.DONE for task in scheduler.tasks)
+    # In each round the others make one step each, at most.
+    between = "".join(seen).split("b")
+    assert max(map(len, between)) <= 2
+    assert scheduler.trace.totals()["resumptions"].sum() == scheduler.trace.switches
+
+
+def test_a_lively_run_with_a_virtual_clock_gives_the_same_log_byte_for_byte() -> None:
+    def body() -> Any:
+        channel: Channel[int] = Channel()
+
+        def producer() -> Any:
+            for number in range(3000):
+                yield channel.put(number)
+                yield sleep(0.5) if number % 100 == 0 else None
+
+        def consumer() -> Any:
+            for _ in range(3000):
+                yield channel.get()
+
+        spawn(producer())
+        yield spawn(consumer())
+
+    assert len({run(body, clock="virtual").trace.log() for _ in range(3)}) == 1
 
 
 def test_another_seed_gives_another_order() -> None:
