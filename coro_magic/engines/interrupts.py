@@ -4,33 +4,38 @@
 its author expects; in the scheduler's it could leave a queue half changed. So for the length of a
 run the signal is looked at first: in a coroutine's step it is raised there, elsewhere it is noted,
 and the scheduler stops at the next occasion.
+
+Between the two is code of ours that a coroutine's step has called: what watches generators, say. The
+scheduler's next occasion may never come, because the step need not end; and nothing may be raised
+in there. So the signal is given again, a moment later, until it finds the user's code or the
+scheduler has heard of it.
 """
 
 from __future__ import annotations
 
+import _thread
+import dis
 import signal
 import sys
 import threading
+import time
 import types
 from typing import Any, Protocol
 
 from .frames import ours
 
 _INSISTING = 3  # interrupts in one run
+_AGAIN_AFTER = 0.001  # seconds
+_PATIENCE = 20  # times to look for a better moment
+_thread_sleep = time.sleep  # bound before a run replaces it
 
 
 class Stoppable(Protocol):
+    interrupted: bool
+
     def request_interrupt(self) -> None: ...
 
-
-# Files of this package that are called in the middle of the user's code, at any line of it: what
-# watches generators. An interrupt that finds us there is meant for the code around.
-_transparent: set[str] = set()
-
-
-def transparent(file: str) -> None:
-    """Mark a file as one whose functions are called in the middle of the user's code."""
-    _transparent.add(file)
+    def end_line(self) -> None: ...
 
 
 # Functions of this package that call the user's code. What is nearer than they are is the user's.
@@ -50,6 +55,12 @@ class Interrupts:
         self._run = run
         self._previous: Any = None
         self._count = 0
+        # Whether it has to be given again, and whether it just was.
+        self._owed = self._again = False
+        self._patience = _PATIENCE
+        # Held by the thread that gives the signal again.
+        self._giving = _thread.allocate_lock()
+        self._over = False
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -60,24 +71,61 @@ class Interrupts:
                 signal.signal(signal.SIGINT, self._handle)
 
     def __exit__(self, *exc_info: object) -> None:
+        self._over = True
         if self._previous is not None:
+            # The last signal given again must not find the handler of whoever comes after us.
+            with self._giving:
+                pass
             signal.signal(signal.SIGINT, self._previous)
 
     def _handle(self, signum: int, frame: types.FrameType | None) -> None:
         self._run.request_interrupt()
-        if (
-            not hasattr(sys, "monitoring")
-            and frame is not None
-            and frame.f_code.co_filename in _transparent
-        ):
-            # An error raised in a profile function hangs CPython 3.11. Watching ends here, so that the
-            # next interrupt finds the code that is watched.
-            sys.setprofile(None)
-            return
-        self._count += 1
+        again, self._again = self._again, False
+        self._count += not again
         # Who insists is heard, wherever that finds us: better a queue half changed than a dead kernel.
-        if in_user_code(frame) or self._count >= _INSISTING:
+        in_step = in_user_code(frame)
+        if in_step and self._patience and not self._run.interrupted and _would_skip_cleanup(frame):
+            # The scheduler's next occasion comes first, if this step ends at all.
+            self._patience -= 1
+            in_step = False
+        if in_step or (self._count >= _INSISTING and not again):
+            self._owed = False
+            if in_step:
+                # It may be caught and come to nothing, and then this step must be the last.
+                self._run.end_line()
             raise KeyboardInterrupt
+        self._owed = True
+        if self._may_give_again() and self._giving.acquire(blocking=False):
+            # Not `threading.Thread`: its locks may be held by what was interrupted.
+            _thread.start_new_thread(self._give_again, ())
+
+    def _may_give_again(self) -> bool:
+        return self._owed and not self._over and not self._run.interrupted
+
+    def _give_again(self) -> None:
+        try:
+            while self._may_give_again():
+                _thread_sleep(_AGAIN_AFTER)
+                if self._may_give_again():
+                    self._again = True
+                    _thread.interrupt_main()
+        finally:
+            self._giving.release()
+
+
+_JUMP_BACK = dis.opmap.get("JUMP_BACKWARD")
+
+
+def _would_skip_cleanup(frame: types.FrameType | None) -> bool:
+    """Say whether an error raised here may pass a ``finally`` by.
+
+    Before CPython 3.13 the jump back to the head of a loop is not covered by the ``try`` around the
+    loop, and it is where interrupts are looked for: in ``try: while True: yield``, most of them.
+    """
+    if sys.version_info >= (3, 13) or frame is None or frame.f_lasti < 0:
+        return False
+    code = frame.f_code
+    return bool(code.co_exceptiontable) and code.co_code[frame.f_lasti] == _JUMP_BACK
 
 
 def in_user_code(frame: types.FrameType | None) -> bool:
@@ -87,7 +135,7 @@ def in_user_code(frame: types.FrameType | None) -> bool:
         code = frame.f_code
         if code in _gates:
             return frame is not innermost
-        if ours(code) and code.co_filename not in _transparent:
+        if ours(code):
             return False
         frame = frame.f_back
     return False

@@ -376,6 +376,11 @@ class Loop:
         if hub is not None:
             hub.rouse()
 
+    def end_line(self) -> None:
+        """Look up after the running step. Called from within it, where the user's code is."""
+        if self.stepping:
+            self._line.cut()
+
     def _stop(self) -> None:
         self.interrupted = self._finished = True
         # Whoever is in the loop must find no more steps in this line.

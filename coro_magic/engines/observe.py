@@ -20,7 +20,7 @@ from typing import Any
 from ..language import State, Where
 from .frames import code_of, ours
 from .handover import names_in
-from .interrupts import gate, transparent
+from .interrupts import gate
 from .scheduler import Scheduler
 from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED
 
@@ -364,4 +364,3 @@ class _Profiled:
 
 # What is called from here is the user's: an interrupt may strike there.
 gate(_Profiled._step)
-transparent(__file__)

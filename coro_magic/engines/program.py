@@ -267,5 +267,5 @@ def wrap_generator_functions(namespace: dict[str, Any], wrap: Callable[[Any], An
             namespace[name] = wrap(value)
 
 
-for _function in (Execution._plain_body, Execution._async_body):
+for _function in (Execution._plain_body, Execution._async_body, Execution.statement):
     gate(_function)

@@ -84,6 +84,25 @@ computes()
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("after", [0.05 + 0.017 * n for n in range(8)])
+def test_interrupt_while_a_generator_is_driven_by_hand_without_end(kernel, after):
+    output = interrupted(
+        kernel,
+        "%%coroutines -o run --baseline off\n"
+        + LONG
+        + """
+def numbers():
+    while True: yield
+x = numbers()
+print('ready', flush=True)
+while True: next(x)
+""",
+        after=after,
+    )
+    assert "next(x)" in output.traceback or "yield" in output.traceback
+    assert kernel.value("(run.interrupted, bound)") == (True, "kept")
+
+
 def test_interrupt_while_coroutines_switch(kernel):
     interrupted(
         kernel,
