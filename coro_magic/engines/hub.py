@@ -1,4 +1,5 @@
-"""The hub: what coroutines wait for outside themselves (timers, descriptors, helper threads).
+"""The hub: what coroutines wait for outside themselves: timers, descriptors, other threads, and what
+only shows when one looks.
 
 It knows no coroutine, only callbacks. `Hub.wait` is the one function in which a run waits.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
 _MAX_HELPERS = 32
+_FIRST_LOOK = 0.0005  # seconds until somebody looks again at what does not announce itself
 
 
 class VirtualClock:
@@ -72,6 +74,30 @@ class Watch:
             self.hub.unwatch(self)
 
 
+class Look:
+    """A callback when a condition holds that has to be looked at, now and then."""
+
+    __slots__ = ("callback", "due", "holds", "hub", "longest", "outside", "pause")
+
+    def __init__(
+        self, hub: Hub, holds: Callable[[], Any], callback: Callable[[], None], longest: float,
+        outside: bool,
+    ) -> None:  # fmt: skip
+        self.hub = hub
+        self.holds = holds
+        self.callback: Callable[[], None] | None = callback
+        self.pause = min(_FIRST_LOOK, longest)
+        self.longest = longest
+        self.due = time.monotonic() + self.pause
+        self.outside = outside
+
+    def cancel(self) -> None:
+        """Call it off; more than once is harmless, and so is too late."""
+        if self.callback is not None:
+            self.callback = None
+            self.hub.forget_look(self)
+
+
 class Offloaded:
     """A function that runs in a helper thread."""
 
@@ -99,6 +125,11 @@ class Hub:
         self._order = itertools.count()
         self._watches: dict[int, tuple[deque[Watch], deque[Watch]]] = {}
         self._selector = selectors.DefaultSelector()
+        self._looks: dict[Look, None] = {}
+        # Looks at what somebody outside the run has to do, if it is to come.
+        self._outside = 0
+        # While the hub itself starts a thread or takes a lock, those calls must not switch.
+        self.busy = False
         self._soon: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)
@@ -211,8 +242,46 @@ class Hub:
 
     @property
     def watching(self) -> bool:
-        """Whether somebody waits for a descriptor."""
-        return bool(self._watches)
+        """Whether somebody waits for a descriptor, or for something to be looked at."""
+        return bool(self._watches) or bool(self._looks)
+
+    # What has to be looked at.
+
+    def look(
+        self, holds: Callable[[], Any], callback: Callable[[], None], longest: float,
+        outside: bool = False,
+    ) -> Look:  # fmt: skip
+        """Call back once, when ``holds()`` is true.
+
+        Parameters
+        ----------
+        longest:
+            Seconds between two looks at most. The first come sooner one after another.
+        outside:
+            Whether nothing but another thread can make it true, if the coroutines do not.
+        """
+        look = Look(self, holds, callback, longest, outside)
+        self._looks[look] = None
+        self._outside += outside
+        return look
+
+    def forget_look(self, look: Look) -> None:
+        """Call a look off."""
+        if self._looks.pop(look, self) is None:
+            self._outside -= look.outside
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for look in [each for each in self._looks if each.due <= now]:
+            callback = look.callback
+            if callback is None:
+                continue
+            if look.holds():
+                look.cancel()
+                callback()
+            else:
+                look.pause = min(2 * look.pause, look.longest)
+                look.due = now + look.pause
 
     # Helper threads, and calls from other threads.
 
@@ -226,9 +295,16 @@ class Hub:
         if self.offloaded > len(self.helpers) and len(self.helpers) < _MAX_HELPERS:
             helper = threading.Thread(target=self._help, name="coro_magic helper", daemon=True)
             self.helpers.append(helper)
-            helper.start()
-        self._work.release()
+            self._undisturbed(helper.start)
+        self._undisturbed(self._work.release)
         return job
+
+    def _undisturbed(self, function: Callable[[], None]) -> None:
+        before, self.busy = self.busy, True
+        try:
+            function()
+        finally:
+            self.busy = before
 
     def _help(self) -> None:
         while True:
@@ -264,6 +340,8 @@ class Hub:
             or bool(self._watches)
             or bool(self.offloaded)
             or bool(self._soon)
+            or len(self._looks) > self._outside
+            or (bool(self._outside) and _others_at_work())
         )
 
     @property
@@ -279,6 +357,8 @@ class Hub:
         until:
             Seconds of real time to wait at most; what is not above 0 only looks.
         """
+        if self._looks:
+            until = min(until, min(look.due for look in self._looks) - time.monotonic())
         until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
         for key, events in self._selector.select(until):
             if key.fileobj is self._inbox:
@@ -294,6 +374,8 @@ class Hub:
                     if not queues[writing]:
                         self._register(key.fd, queues)
                     watch()
+        if self._looks:
+            self._look()
         while self._soon:
             self._soon.popleft()()
 
@@ -315,6 +397,27 @@ class Hub:
         now = time.monotonic()
         for helper in self.helpers:
             helper.join(max(0.0, now + 0.5 - time.monotonic()))
+
+
+# Threads of these are no reason to expect that a lock will be released.
+_BACKGROUND = {"IPython", "coro_magic", "ipykernel", "jupyter_client", "tornado", "zmq"}
+
+
+def _others_at_work() -> bool:
+    """Say whether there are threads that may do something for the coroutines: the user's."""
+    here = threading.current_thread()
+    return any(
+        thread is not here and thread is not threading.main_thread() and not _is_background(thread)
+        for thread in threading.enumerate()
+    )
+
+
+def _is_background(thread: threading.Thread) -> bool:
+    target = getattr(thread, "_target", None)
+    made_by = (type(thread), target, getattr(target, "__self__", None).__class__)
+    return any(
+        str(getattr(each, "__module__", "")).partition(".")[0] in _BACKGROUND for each in made_by
+    )
 
 
 class _Finished:

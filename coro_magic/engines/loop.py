@@ -186,26 +186,31 @@ class Loop:
             raise RuntimeError("only a coroutine of the run can wait")
         if task.overdue is not None:
             task.raise_overdue()
-        self._line.asking = None
-        self._line.settle_before()
-        value = request.begin(task)
-        context = task.context
-        task.parked = greenlet.getcurrent()
-        if value is PENDING:
-            task.request = request
-        else:
-            # To block is to let the others run, even if there is nothing to wait for.
-            task.step, task.argument = give_resume, (value, None)
-            self._line.arrive(task)
-        task.context = self._neutral
-        time = self._line.settle_running()
-        if self._recording:
-            code = YIELDED
-            if task.request is not None:
-                code = self._places.blocking_wait(task.coroutine, request.verb)
-            self._write((task.row, code, time))
-        if self.on_switch is not None:
-            self.on_switch(False)
+        # What is called from here on (a lock that a finalizer takes, say) must not come back here.
+        self.hub.busy = True
+        try:
+            self._line.asking = None
+            self._line.settle_before()
+            value = request.begin(task)
+            context = task.context
+            task.parked = greenlet.getcurrent()
+            if value is PENDING:
+                task.request = request
+            else:
+                # To block is to let the others run, even if there is nothing to wait for.
+                task.step, task.argument = give_resume, (value, None)
+                self._line.arrive(task)
+            task.context = self._neutral
+            time = self._line.settle_running()
+            if self._recording:
+                code = YIELDED
+                if task.request is not None:
+                    code = self._places.blocking_wait(task.coroutine, request.verb)
+                self._write((task.row, code, time))
+            if self.on_switch is not None:
+                self.on_switch(False)
+        finally:
+            self.hub.busy = False
         # The only way out of a step: to a worker that goes on with the loop, or to the hub for one.
         (self._idle_workers.pop() if self._idle_workers else self._home).switch()
         if self.on_switch is not None:

@@ -100,6 +100,11 @@ class Scheduler(Loop):
         return self._clock() - self.trace.origin
 
     @property
+    def body(self) -> ScheduledTask | None:
+        """The cell's body, None where there is none."""
+        return self.tasks[0] if self._has_body and self.tasks else None
+
+    @property
     def clock(self) -> Callable[[], float]:
         """What the trace's times are taken from."""
         return self._clock

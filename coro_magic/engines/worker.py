@@ -160,7 +160,7 @@ def perform(job: Job) -> tuple[Report, bool]:
     for module in job.modules:
         with contextlib.suppress(Exception):  # the program will meet it, and say so
             importlib.import_module(module)
-    table = switching.patches() if job.recording else []
+    table = [patch for patch in switching.patches() if patch.recorded] if job.recording else []
     with (
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),

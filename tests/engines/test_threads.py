@@ -594,9 +594,9 @@ def test_a_deadlock_on_threads_ends_at_the_budget():
 
 def test_past_its_budget_the_baseline_is_a_bound():
     run = on_both_sides("""
-        import threading, time
+        import os, threading, time
         def f():
-            if threading.current_thread() is not threading.main_thread():
+            if threading.get_native_id() != os.getpid():
                 time.sleep(60)
             yield
         f()
@@ -608,8 +608,8 @@ def test_past_its_budget_the_baseline_is_a_bound():
 
 
 def test_after_threads_were_left_behind_the_next_baseline_is_a_clean_one():
-    on_both_sides("import threading\nevent = threading.Event()\ndef f():\n    "
-                  "if threading.current_thread() is not threading.main_thread(): event.wait()\n"
+    on_both_sides("import os, threading\nevent = threading.Event()\ndef f():\n    "
+                  "if threading.get_native_id() != os.getpid(): event.wait()\n"
                   "    yield\nf()",
                   baseline_budget=0.2)  # fmt: skip
     ran = on_both_sides("import threading\ndef f():\n    yield\n    return threading.active_count() < 6\nf()")
@@ -618,16 +618,16 @@ def test_after_threads_were_left_behind_the_next_baseline_is_a_clean_one():
 
 def test_threads_that_the_system_refuses_are_a_result():
     run = on_both_sides("""
-        import threading
+        import os, threading
         def worker(n):
-            if threading.current_thread() is not threading.main_thread() and n == 0:
+            if threading.get_native_id() != os.getpid() and n == 0:
                 def refuse(self, original=threading.Thread.start):
                     if threading.active_count() > 5:
                         raise RuntimeError("can't start new thread")
                     original(self)
                 threading.Thread.start = refuse
             yield
-            if threading.current_thread() is not threading.main_thread():
+            if threading.get_native_id() != os.getpid():
                 time.sleep(0.2)
         import time
         worker(0)

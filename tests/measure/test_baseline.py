@@ -29,11 +29,10 @@ def workers() -> list[psutil.Process]:
 
 def test_results_are_compared_and_a_difference_is_shown():
     run = on_both_sides("""
-        import threading
-        main = threading.main_thread().ident
+        import os, threading
         def f():
             yield
-            return threading.get_ident() == threading.main_thread().ident
+            return threading.get_native_id() == os.getpid()
         def same():
             yield
             return 5
@@ -55,7 +54,7 @@ def test_a_data_race_shows_as_a_difference():
             yield
             before = count
             for _ in range(20000): pass
-            if __import__("threading").current_thread() is not __import__("threading").main_thread():
+            if __import__("threading").get_native_id() != __import__("os").getpid():
                 time.sleep(0.01)
             count = before + 1
         def watches():
@@ -72,10 +71,10 @@ def test_a_data_race_shows_as_a_difference():
 
 def test_results_that_came_in_another_order_are_no_difference():
     run = on_both_sides("""
-        import itertools, threading
+        import itertools, os, threading
         numbers = itertools.count()
         def f(pause):
-            if threading.current_thread() is not threading.main_thread():
+            if threading.get_native_id() != os.getpid():
                 time.sleep(pause)
             yield
             return next(numbers)
@@ -253,7 +252,7 @@ def test_results_of_numpy_are_compared():
 
 def test_the_body_that_fails_on_threads_only_is_shown():
     run = on_both_sides(
-        "import threading\nif threading.current_thread() is not threading.main_thread(): 1 / 0\n" + TRIVIAL
+        "import os, threading\nif threading.get_native_id() != os.getpid(): 1 / 0\n" + TRIVIAL
     ).run
     assert run.error is None
     assert str(run.baseline.tasks[0].state) == "failed"
@@ -266,7 +265,7 @@ def test_the_program_cannot_read_or_write_what_the_worker_talks_through():
             os.write(1, b"xxxxxxxxxxxxxxxxx")
             os.write(2, b"y")
             yield
-            return len(sys.stdin.read()) if threading.current_thread() is not threading.main_thread() else 0
+            return len(sys.stdin.read()) if threading.get_native_id() != os.getpid() else 0
         import threading
         f()
     """)
@@ -278,7 +277,7 @@ def test_a_worker_that_dies_in_mid_run_is_told_and_the_next_run_has_a_new_one(en
     run = on_both_sides(f"""
         import os, threading
         def f():
-            if threading.current_thread() is not threading.main_thread():
+            if threading.get_native_id() != os.getpid():
                 {end}
             yield
         f()
@@ -292,7 +291,7 @@ def test_a_worker_that_dies_in_mid_run_is_told_and_the_next_run_has_a_new_one(en
 
 def test_a_worker_that_exits_by_sys_exit_in_the_body_does_no_harm():
     run = on_both_sides(
-        "import sys, threading\nif threading.current_thread() is not threading.main_thread(): sys.exit(3)\n"
+        "import os, sys, threading\nif threading.get_native_id() != os.getpid(): sys.exit(3)\n"
         + TRIVIAL
     ).run
     assert run.error is None and str(run.baseline.tasks[0].state) == "failed"
@@ -307,8 +306,8 @@ def test_a_worker_killed_from_outside_in_mid_run_is_told():
     on_both_sides(TRIVIAL)
     killer = threading.Thread(target=kill)
     killer.start()
-    run = on_both_sides("import threading, time\ndef f():\n"
-                        "    if threading.current_thread() is not threading.main_thread(): time.sleep(20)\n"
+    run = on_both_sides("import os, threading, time\ndef f():\n"
+                        "    if threading.get_native_id() != os.getpid(): time.sleep(20)\n"
                         "    yield\nf()",
                         baseline_budget=30).run  # fmt: skip
     killer.join()
@@ -352,7 +351,7 @@ def test_no_descriptors_or_threads_are_left_by_runs():
     for _ in range(10):
         on_both_sides(TRIVIAL)
         on_both_sides("import os, threading\ndef f():\n    yield\n"
-                      "    threading.current_thread() is threading.main_thread() or os._exit(1)\n"
+                      "    threading.get_native_id() == os.getpid() or os._exit(1)\n"
                       "f()")  # fmt: skip
     on_both_sides(TRIVIAL)
     assert len(os.listdir("/proc/self/fd")) <= descriptors and threading.active_count() <= threads
@@ -394,8 +393,8 @@ def test_the_idle_worker_goes_with_the_process_that_started_it(how):
 
 
 def test_the_worker_goes_in_the_middle_of_a_job_when_its_starter_is_killed():
-    source = ("import threading, time\ndef f():\n"
-              "    if threading.current_thread() is not threading.main_thread():\n"
+    source = ("import os, threading, time\ndef f():\n"
+              "    if threading.get_native_id() != os.getpid():\n"
               "        time.sleep(60)\n    yield\nprint('ready', flush=True)\nf()")  # fmt: skip
     process = process_with_worker(f"on_both_sides({source!r}, baseline_budget=60)")
     assert process.stdout.readline() == "ready\n"

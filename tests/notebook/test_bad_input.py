@@ -169,10 +169,10 @@ def test_interrupt_during_the_baseline(kernel):
         "%%coroutines -o run --baseline-budget 60\n"
         + LONG
         + """
-import threading
+import os, threading
 def f():
     yield
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_native_id() != os.getpid():
         time.sleep(60)
     log.append('done')
 f()
@@ -351,7 +351,7 @@ def test_something_odd_that_is_yielded_is_an_item(kernel, yielded):
 
 def test_a_worker_that_dies_costs_the_baseline_only(kernel):
     output = kernel.execute("%%coroutines -o run\nimport threading, os\ndef f():\n    yield\n"
-                            "    if threading.current_thread() is not threading.main_thread(): os._exit(7)\n"
+                            "    if threading.get_native_id() != os.getpid(): os._exit(7)\n"
                             "    return 1\nf()")  # fmt: skip
     assert output.status == "ok"
     assert kernel.value("run.results['f']") == 1

@@ -8,10 +8,14 @@ adding a row.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from .holders import held_by_modules, swap
+from .methods import put_method
 
 if TYPE_CHECKING:
     from ..hub import Hub
@@ -23,6 +27,14 @@ class Switcher(Protocol):
     thread: int
     stepping: bool
     hub: Hub
+
+    @property
+    def current(self) -> Any: ...
+
+    @property
+    def body(self) -> Any: ...
+
+    def now(self) -> float: ...
 
     def wait(self, request: Any) -> Any: ...
 
@@ -38,12 +50,19 @@ class Patch(NamedTuple):
         What waiting for it is called in the timeline.
     cooperative:
         Gets the original and gives the function that waits as a coroutine does.
+    everywhere:
+        Whether what `cooperative` gives stands there as it is, for every thread, instead of the
+        function that first asks who is calling: for releasing, which anybody may do.
+    recorded:
+        Whether the baseline writes it down as a wait. Not what the baseline itself is made of.
     """
 
     owner: Any
     attribute: str
     verb: str
-    cooperative: Callable[[Any], Callable[..., Any]]
+    cooperative: Callable[[Any], Any]
+    everywhere: bool = False
+    recorded: bool = True
 
 
 _running: Switcher | None = None
@@ -53,16 +72,47 @@ _get_ident = threading.get_ident
 def coroutine_here() -> Switcher | None:
     """Give the scheduler if the caller is in a step of one of its coroutines, else None."""
     running = _running
-    if running is None or not running.stepping or _get_ident() != running.thread:
+    if running is None or not running.stepping or _get_ident() != running.thread or running.hub.busy:
         return None
     return running
 
 
-def patches() -> list[Patch]:
-    """Give the table of all blocking calls that switch on this platform."""
-    from . import sockets, times
+def call_soon(callback: Callable[[], None]) -> None:
+    """Call back on the run's thread, if there is a run. From any thread."""
+    running = _running
+    if running is not None:
+        running.hub.call_soon(callback)
 
-    return [*times.PATCHES, *sockets.patches()]
+
+def _forget_in_child() -> None:
+    """A forked process has the copy of a run, and none of its coroutines goes on there."""
+    global _running
+    _running = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def patches() -> list[Patch]:
+    """Give the table of all blocking calls that switch on this platform; empty where none can."""
+    from . import files, identity, locks, names, polls, processes, queues, sockets, times, tls
+
+    if not sockets.patches():
+        return []
+    return [
+        *times.PATCHES,
+        *sockets.patches(),
+        *tls.patches(),
+        *polls.patches(),
+        *names.patches(),
+        *files.patches(),
+        *processes.patches(),
+        *queues.patches(),
+        *identity.patches(),
+        # Last: from here on every lock asks first.
+        *locks.patches(),
+    ]
 
 
 def _guarded(original: Any, cooperative: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,14 +137,32 @@ class _Inherited:
 _INHERITED: Any = _Inherited()
 
 
+def _put(owner: Any, attribute: str, value: Any) -> None:
+    if isinstance(owner, type) and not owner.__flags__ & _HEAP_TYPE or _is_immutable(owner):
+        put_method(owner, attribute, value)
+    elif value is _INHERITED:
+        delattr(owner, attribute)
+    else:
+        setattr(owner, attribute, value)
+
+
+_HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
+
+
+def _is_immutable(owner: Any) -> bool:
+    return isinstance(owner, type) and bool(owner.__flags__ & _IMMUTABLE_TYPE)
+
+
 @contextmanager
 def replaced(
     table: list[Patch], make: Callable[[Patch, Any], Any], namespace: dict[str, Any] | None = None
-) -> Iterator[None]:
+) -> Iterator[dict[int, Any]]:
     """Put ``make(patch, original)`` in the place of every original, and the originals back.
 
     `namespace`, the user's, may hold originals under names of its own (``from time import sleep``).
     They are replaced too; and what is found there afterwards of ours becomes the original again.
+
+    Gives what the originals that are no methods were replaced by, by the original's id.
     """
     own: list[tuple[Patch, Any]] = []
     ours: dict[int, Any] = {}
@@ -105,26 +173,16 @@ def replaced(
             original = getattr(patch.owner, patch.attribute)
             stand_in = make(patch, original)
             own.append((patch, before))
-            setattr(patch.owner, patch.attribute, stand_in)
+            _put(patch.owner, patch.attribute, stand_in)
             if not isinstance(patch.owner, type):
                 ours[id(stand_in)] = original
                 theirs[id(original)] = stand_in
-        _swap(namespace, theirs)
-        yield
+        swap(namespace, theirs)
+        yield theirs
     finally:
         for patch, before in reversed(own):
-            if before is _INHERITED:
-                delattr(patch.owner, patch.attribute)
-            else:
-                setattr(patch.owner, patch.attribute, before)
-        _swap(namespace, ours)
-
-
-def _swap(namespace: dict[str, Any] | None, replacements: dict[int, Any]) -> None:
-    if namespace is not None:
-        for name, value in list(namespace.items()):
-            if id(value) in replacements:
-                namespace[name] = replacements[id(value)]
+            _put(patch.owner, patch.attribute, before)
+        swap(namespace, ours)
 
 
 @contextmanager
@@ -133,14 +191,21 @@ def installed(scheduler: Switcher, namespace: dict[str, Any] | None = None) -> I
     global _running
     if _running is not None:
         raise RuntimeError("a run is going on already")
+    from . import identity, locks, polls
+
+    def make(patch: Patch, original: Any) -> Any:
+        made = patch.cooperative(original)
+        return made if patch.everywhere else _guarded(original, made)
+
     _running = scheduler
     try:
-        with replaced(
-            patches(), lambda patch, original: _guarded(original, patch.cooperative(original)), namespace
-        ):
+        with replaced(patches(), make, namespace) as stand_ins, held_by_modules(stand_ins):
             yield
     finally:
         _running = None
+        locks.forget()
+        identity.forget()
+        polls.forget()
 
 
 def running() -> bool:

@@ -13,7 +13,6 @@ Python on top of the ones patched here.
 from __future__ import annotations
 
 import errno
-import select
 import socket
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from typing import Any
 from ...language import sleep
 from ...language.outside import Ready
 from . import Patch, coroutine_here
+from .waits import is_ready
 
 # 0 where there is none: then nothing is patched.
 _DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
@@ -46,9 +46,7 @@ def _wait(sock: socket.socket, writing: bool, verb: str, deadline: float | None)
 
 
 def _is_ready(sock: socket.socket, writing: bool) -> bool:
-    poll = select.poll()
-    poll.register(sock.fileno(), select.POLLOUT if writing else select.POLLIN)
-    return bool(poll.poll(0))
+    return is_ready(sock.fileno(), writing)
 
 
 def _deadline(sock: socket.socket) -> float | None:

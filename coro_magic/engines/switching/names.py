@@ -1,0 +1,56 @@
+"""Name look-ups for coroutines: in the run's helper threads, as every event loop does it.
+
+What needs no look-up, a number for an address, say, is answered at once.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ...language.outside import InThread
+from . import Patch, coroutine_here
+
+
+class _Lookup(InThread):
+    """A look-up in a helper thread."""
+
+    __slots__ = ()
+    verb = "name look-up"
+
+
+def _in_thread(original: Any) -> Callable[..., Any]:
+    def cooperative(*args: Any, **kwargs: Any) -> Any:
+        here = coroutine_here()
+        assert here is not None
+        return here.wait(_Lookup(partial(original, *args, **kwargs)))
+
+    return cooperative
+
+
+def _getaddrinfo(original: Any) -> Callable[..., Any]:
+    look_up = _in_thread(original)
+
+    def cooperative(
+        host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
+        try:
+            return original(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            return look_up(host, port, family, type, proto, flags)
+
+    return cooperative
+
+
+def patches() -> list[Patch]:
+    """Give the patches for what this platform has."""
+    rows: list[tuple[str, Any]] = [
+        ("getaddrinfo", _getaddrinfo),
+        ("gethostbyname", _in_thread),
+        ("gethostbyname_ex", _in_thread),
+        ("gethostbyaddr", _in_thread),
+        ("getnameinfo", _in_thread),
+    ]
+    return [Patch(socket, name, "name look-up", make) for name, make in rows if hasattr(socket, name)]

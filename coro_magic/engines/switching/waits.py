@@ -1,0 +1,228 @@
+"""How patched functions wait: for a release that somebody announces, for a descriptor, or by looking.
+
+What every one of them has in common: try without waiting, wait for a sign that it may be worth while
+to try again, and try again, until it is done or the time is over. Nothing is handed over with the sign:
+whoever is ended while it comes loses nothing, and the next look finds what was left.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ...language.outside import Ready
+from ...language.request import PENDING, Handle, Request, Waiter
+from . import call_soon, coroutine_here
+
+_LONGEST = 0.01  # seconds between looks at what never announces itself
+_LONGEST_ANNOUNCED = 0.05  # ... and at what does, unless a release went by unseen
+
+# Who waits for a sign about an object, by the object's id. Signs come from any thread.
+_waiting: dict[int, deque[Sign]] = {}
+
+
+class Sign(Request):
+    """Wait for a sign that something about an object may have changed; gives False after `timeout`.
+
+    Parameters
+    ----------
+    subject:
+        The object. It is kept while somebody waits, so that its id stays its own.
+    holds:
+        Says whether it is worth while to try again. It is looked at now and then as well.
+    announced:
+        Whether `signal` is called when it changes, so that a look is needed less often.
+    outside:
+        Whether only another thread or coroutine can change it; else it changes by itself.
+    """
+
+    __slots__ = ("_handles", "_words", "announced", "holds", "left_over", "outside", "subject",
+                 "timeout", "verb")  # fmt: skip
+
+    def __init__(
+        self, subject: Any, holds: Callable[[], Any], timeout: float | None, verb: str,
+        *, announced: bool = False, outside: bool = False, left_over: bool = False, words: str = "",
+    ) -> None:  # fmt: skip
+        self.waiter = None
+        self.subject = subject
+        self.holds = holds
+        self.timeout = timeout
+        self.verb = verb
+        self.announced = announced
+        self.outside = outside
+        self.left_over = left_over
+        self._words = words
+        self._handles: list[Handle] = []
+
+    def begin(self, waiter: Waiter) -> Any:
+        self.claim(waiter)
+        hub: Any = waiter.engine.hub  # type: ignore[attr-defined]
+        if self.announced:
+            _waiting.setdefault(id(self.subject), deque()).append(self)
+        # It may have changed since the caller tried, before anybody could tell us.
+        if self.holds():
+            self._leave()
+            return True
+        longest = _LONGEST_ANNOUNCED if self.announced else _LONGEST
+        self._handles.append(hub.look(self.holds, partial(self._done, True), longest, self.outside))
+        if self.timeout is not None:
+            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+        return PENDING
+
+    def _done(self, came: bool) -> None:
+        self.withdraw()
+        self.waiter.wake(came)  # type: ignore[union-attr]
+
+    def withdraw(self) -> None:
+        self._leave()
+        for handle in self._handles:
+            handle.cancel()
+        self._handles.clear()
+
+    def _leave(self) -> None:
+        queue = _waiting.get(id(self.subject))
+        if queue is not None and self in queue:
+            queue.remove(self)
+            if not queue:
+                del _waiting[id(self.subject)]
+
+    def describe(self) -> str:
+        return self._words or self.verb
+
+
+def signal(subject: Any) -> None:
+    """Tell the first who waits that something about `subject` has changed. From any thread."""
+    if not _waiting or id(subject) not in _waiting:
+        return
+    if coroutine_here() is not None:
+        _tell(id(subject))
+    else:
+        call_soon(partial(_tell, id(subject)))
+
+
+def _tell(key: int) -> None:
+    queue = _waiting.get(key)
+    if queue:
+        queue[0]._done(True)
+
+
+def forget() -> None:
+    """The run is over."""
+    _waiting.clear()
+
+
+def until(
+    attempt: Callable[[], bool], request: Callable[[float | None], Request], timeout: float | None
+) -> bool:
+    """Try until it is done, and wait by `request` (of the seconds left) in between; False if time is over."""
+    here = coroutine_here()
+    assert here is not None
+    # By the run's clock, which may be a virtual one.
+    deadline = None if timeout is None else here.now() + timeout
+    while True:
+        if attempt():
+            return True
+        left = None
+        if deadline is not None:
+            left = deadline - here.now()
+            if left <= 0:
+                return False
+        here.wait(request(left))
+
+
+def look_until(
+    attempt: Callable[[], bool], timeout: float | None, verb: str, words: str = ""
+) -> bool:
+    """Try again and again, less and less often, for what nothing announces; False if the time is over."""
+    here = coroutine_here()
+    assert here is not None
+    if attempt():
+        return True
+    if timeout is not None and timeout <= 0:
+        return False
+    # What `attempt` did is done once only: by the look itself.
+    return bool(here.wait(Sign(attempt, attempt, timeout, verb, words=words)))
+
+
+_poll = type(select.poll()).poll if hasattr(select, "poll") else None
+
+
+def is_ready(descriptor: int, writing: bool) -> bool:
+    """Say whether a descriptor can be read or written without waiting."""
+    assert _poll is not None
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+    return bool(_poll(poll, 0))
+
+
+def ready(descriptor: int, writing: bool, verb: str, timeout: float | None = None) -> bool:
+    """Wait for a descriptor; False if the time is over first."""
+    here = coroutine_here()
+    assert here is not None
+    return bool(here.wait(Ready(descriptor, writing, verb, timeout)))
+
+
+class AnyReady(Request):
+    """Wait until one of several descriptors is ready; gives False after `timeout` seconds.
+
+    Parameters
+    ----------
+    wanted:
+        Pairs of a descriptor and whether it is to be written.
+    holds:
+        Looked at now and then, for what descriptors cannot tell; None if they tell all.
+    """
+
+    __slots__ = ("_handles", "holds", "timeout", "verb", "wanted")
+
+    def __init__(
+        self, wanted: list[tuple[int, bool]], timeout: float | None, verb: str,
+        holds: Callable[[], Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.waiter = None
+        self.wanted = wanted
+        self.timeout = timeout
+        self.verb = verb
+        self.holds = holds
+        self._handles: list[Handle] = []
+
+    def begin(self, waiter: Waiter) -> Any:
+        self.claim(waiter)
+        hub: Any = waiter.engine.hub  # type: ignore[attr-defined]
+        came = partial(self._done, True)
+        try:
+            for descriptor, writing in self.wanted:
+                self._handles.append(hub.watch(descriptor, writing, came))
+        except OSError:
+            # Closed, or nothing that can be watched: the caller's own call says so best.
+            self.withdraw()
+            return True
+        if self.holds is not None:
+            self._handles.append(hub.look(self.holds, came, _LONGEST))
+        if self.timeout is not None:
+            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+        return PENDING
+
+    def _done(self, came: bool) -> None:
+        if self._handles:
+            self.withdraw()
+            self.waiter.wake(came)  # type: ignore[union-attr]
+
+    def withdraw(self) -> None:
+        handles, self._handles = self._handles, []
+        for handle in handles:
+            handle.cancel()
+
+    def describe(self) -> str:
+        return f"{self.verb} on {len(self.wanted)} descriptors"
+
+
+def checked_timeout(timeout: Any) -> float | None:
+    """Give a timeout in seconds, None for none: what the standard library takes as such."""
+    if timeout is None or timeout < 0 or math.isinf(timeout):
+        return None
+    return float(timeout)
