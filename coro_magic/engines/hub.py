@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import selectors
 import socket
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
 _MAX_HELPERS = 32
+_GRACE = 0.1  # seconds in which what the last thread did must have shown
 _FIRST_LOOK = 0.0005  # seconds until somebody looks again at what does not announce itself
 
 
@@ -112,11 +114,26 @@ class Offloaded:
         self.done = None
 
 
-class Hub:
-    """Timers, descriptors and helper threads of one run."""
+def _raise(error: BaseException) -> None:
+    raise error
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+
+class Hub:
+    """Timers, descriptors and helper threads of one run.
+
+    Parameters
+    ----------
+    clock:
+        Gives the time in seconds.
+    struck:
+        Called with what a signal handler raises while the hub waits.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], struck: Callable[[BaseException], None] = _raise
+    ) -> None:
         self.clock = clock
+        self.struck = struck
         self.next_timer = float("inf")
         self.offloaded = 0
         self.helpers: list[threading.Thread] = []
@@ -128,6 +145,7 @@ class Hub:
         self._looks: dict[Look, None] = {}
         # Looks at what somebody outside the run has to do, if it is to come.
         self._outside = 0
+        self._alone_since = math.inf
         # While the hub itself starts a thread or takes a lock, those calls must not switch.
         self.busy = False
         self._soon: deque[Callable[[], None]] = deque()
@@ -263,6 +281,7 @@ class Hub:
         look = Look(self, holds, callback, longest, outside)
         self._looks[look] = None
         self._outside += outside
+        self._alone_since = math.inf
         return look
 
     def forget_look(self, look: Look) -> None:
@@ -341,8 +360,17 @@ class Hub:
             or bool(self.offloaded)
             or bool(self._soon)
             or len(self._looks) > self._outside
-            or (bool(self._outside) and _others_at_work())
+            or (bool(self._outside) and self._somebody_may_act())
         )
+
+    def _somebody_may_act(self) -> bool:
+        now = time.monotonic()
+        if _others_at_work():
+            self._alone_since = math.inf
+            return True
+        # A thread is not seen any more a little before its end can be.
+        self._alone_since = min(self._alone_since, now)
+        return now - self._alone_since < _GRACE
 
     @property
     def has_news(self) -> bool:
@@ -360,7 +388,13 @@ class Hub:
         if self._looks:
             until = min(until, min(look.due for look in self._looks) - time.monotonic())
         until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
-        for key, events in self._selector.select(until):
+        try:
+            found = self._selector.select(until)
+        except BaseException as error:
+            # A signal handler of the user's raised it, while nobody ran.
+            self.struck(error)
+            found = []
+        for key, events in found:
             if key.fileobj is self._inbox:
                 self._drain()
                 continue

@@ -203,7 +203,7 @@ class Scheduler(Loop):
             If a run is going on already, in this thread or another.
         """
         with Interrupts(self), switching.installed(self, namespace):
-            self.hub = Hub(self._clock)
+            self.hub = Hub(self._clock, self._struck)
             set_engine(self)
             try:
                 self._go(begin)
@@ -235,6 +235,14 @@ class Scheduler(Loop):
             self._line.pass_time()
             self.elapsed = self._line.time - self.trace.origin
             self._close()
+
+    def _struck(self, error: BaseException) -> None:
+        """A signal handler raised while all waited: the main thread's wait it would be on threads."""
+        for task in self.tasks:
+            if not task.done():
+                task.interrupt(error)
+                return
+        raise error
 
     # How coroutines end.
 

@@ -26,14 +26,14 @@ _BUDGET_FACTOR = 10
 
 def check_that_a_run_can_begin() -> None:
     """Raise RuntimeError if it cannot."""
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError(
-            "a run must be started from the main thread: an interrupt could not reach it elsewhere"
-        )
     if switching.running():
         raise RuntimeError(
             "a run is going on already, and a run inside a run is not possible; "
             "hand more coroutines over to this one with spawn()"
+        )
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "a run must be started from the main thread: an interrupt could not reach it elsewhere"
         )
 
 

@@ -24,6 +24,8 @@ class CoroutineThread(threading.Thread):
         self._task = task
         # As for any thread that the interpreter did not start: it is there.
         self._started.set()  # type: ignore[attr-defined]
+        # Nobody has to wait for it when the interpreter ends.
+        threading._dangling.discard(self)  # type: ignore[attr-defined]
 
     @property
     def ident(self) -> int:
@@ -93,6 +95,9 @@ class _Kind(type(_threading_local.local)):  # type: ignore[misc]
 
 class Local(_threading_local.local, metaclass=_Kind):
     """`threading.local` whose values belong to a coroutine, or to a thread where there is none."""
+
+
+Local.__module__ = _thread_local.__module__
 
 
 def forget() -> None:

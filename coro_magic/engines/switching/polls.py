@@ -49,10 +49,10 @@ def _select(original: Any) -> Callable[..., Any]:
             return found if any(found) else None
 
         reading, writing, exceptional = lists
-        wanted = [(_number(each), False) for each in [*reading, *exceptional]]
-        wanted += [(_number(each), True) for each in writing]
 
         def request(left: float | None) -> AnyReady:
+            wanted = [(_number(each), False) for each in [*reading, *exceptional]]
+            wanted += [(_number(each), True) for each in writing]
             return AnyReady(wanted, left, "select", ask if exceptional else None)
 
         return _until_found(ask, request, timeout) or ([], [], [])
@@ -90,11 +90,14 @@ def _unregister(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+_MOST = 2**31 - 1  # milliseconds; the original refuses more
+
+
 def _poll(original: Any) -> Callable[..., Any]:
     def cooperative(poll: Any, timeout: float | None = None, /) -> Any:
         if timeout is not None and not isinstance(timeout, int | float):
             return original(poll, timeout)
-        if timeout is not None and 0 <= timeout < 1:
+        if timeout is not None and (0 <= timeout < 1 or abs(timeout) > _MOST):
             return original(poll, timeout)
         known = _registered.get(id(poll), (poll, {}))[1]
         wanted = [(fd, False) for fd, mask in known.items() if mask & ~select.POLLOUT]
