@@ -138,6 +138,20 @@ class Kernel:
         """What the Stop button does."""
         self._manager.interrupt_kernel()
 
+    def beats(self) -> bool:
+        """Say whether the heartbeat answers, which the front end takes for life."""
+        return bool(self._client.hb_channel.is_beating())
+
+    def ask_on_control(self, timeout: float = 10) -> float:
+        """Ask for the kernel's info on the control channel; give the seconds until the answer."""
+        message = self._client.session.msg("kernel_info_request", {})
+        begun = time.monotonic()
+        self._client.control_channel.send(message)
+        while True:
+            reply = self._client.get_control_msg(timeout=timeout)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                return time.monotonic() - begun
+
     def children(self) -> list[psutil.Process]:
         """The processes that the kernel has started and that are there."""
         return [

@@ -163,7 +163,7 @@ def test_pg8000_waits_for_its_server(postgres_port):
     native = pytest.importorskip("pg8000.native")
 
     def wait(n):
-        connection = native.Connection("postgres", host="127.0.0.1", port=postgres_port)
+        connection = native.Connection("postgres", host="127.0.0.1", port=postgres_port, ssl_context=False)
         rows = connection.run(f"select {n}, pg_sleep({servers.SECONDS})")
         connection.close()
         return rows[0][0]
