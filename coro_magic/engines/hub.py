@@ -338,6 +338,8 @@ class Hub:
             except BaseException as raised:
                 error = raised
             self.call_soon(_Finished(self, job, value, error))
+            # Until the next job comes this thread must keep nothing of the last.
+            del function, job, value, error
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back on the run's thread, as soon as it comes to it. The only call for other threads."""

@@ -86,7 +86,8 @@ def test_logging_handlers_work_and_know_who_logs(kernel):
 
 
 def test_after_an_error_everything_is_the_original(kernel):
-    output = kernel.execute(OFF + BLOCKS + "\ndef fails():\n    time.sleep(0.05)\n    1 / 0\n    yield\nfails()")
+    fails = "\ndef fails():\n    time.sleep(0.05)\n    1 / 0\n    yield\nfails()"
+    output = kernel.execute(OFF + BLOCKS + fails)
     assert "ZeroDivisionError" in output.error
 
 

@@ -115,7 +115,7 @@ def patches() -> list[Patch]:
     ]
 
 
-def _guarded(original: Any, cooperative: Callable[..., Any]) -> Callable[..., Any]:
+def guarded(original: Any, cooperative: Callable[..., Any]) -> Callable[..., Any]:
     """Make the function that stands in for `original`: cooperative in a coroutine, else the original."""
 
     def patched(*args: Any, **kwargs: Any) -> Any:
@@ -195,7 +195,7 @@ def installed(scheduler: Switcher, namespace: dict[str, Any] | None = None) -> I
 
     def make(patch: Patch, original: Any) -> Any:
         made = patch.cooperative(original)
-        return made if patch.everywhere else _guarded(original, made)
+        return made if patch.everywhere else guarded(original, made)
 
     _running = scheduler
     try:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import _thread
 import _threading_local
+import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,9 +60,27 @@ def _apart() -> Any:
 def _get_ident(original: Callable[[], int]) -> Callable[[], int]:
     def cooperative() -> int:
         task = _apart()
-        return original() if task is None else id(task)
+        if task is None:
+            return original()
+        _given_out.add(id(task))
+        return id(task)
 
     return cooperative
+
+
+# The numbers that were given out as a thread's, as long as the run lasts.
+_given_out: set[int] = set()
+
+
+def _of_thread(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that takes a thread's number understand a coroutine's: the thread's it runs on."""
+
+    def everywhere(thread_id: int, *args: Any) -> Any:
+        if thread_id in _given_out:
+            thread_id = threading.main_thread().ident or 0
+        return original(thread_id, *args)
+
+    return everywhere
 
 
 def _current_thread(original: Callable[[], threading.Thread]) -> Callable[[], threading.Thread]:
@@ -103,11 +123,18 @@ Local.__module__ = _thread_local.__module__
 def forget() -> None:
     """The run is over."""
     _threads.clear()
+    _given_out.clear()
 
 
 def patches() -> list[Patch]:
     """Give the patches."""
+    takers = [(signal, "pthread_kill"), (time, "pthread_getcpuclockid")]
     return [
+        *(
+            Patch(module, name, "", _of_thread, everywhere=True, recorded=False)
+            for module, name in takers
+            if hasattr(module, name)
+        ),
         Patch(_thread, "get_ident", "", _get_ident, recorded=False),
         Patch(threading, "current_thread", "", _current_thread, recorded=False),
         Patch(_threading_local, "current_thread", "", _current_thread, recorded=False),

@@ -6,11 +6,12 @@ Each asks the original without waiting, waits until something may have changed, 
 from __future__ import annotations
 
 import select
+import selectors
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import Patch, coroutine_here
+from . import Patch, coroutine_here, guarded
 from .waits import AnyReady, ready
 
 
@@ -153,6 +154,13 @@ def forget() -> None:
 def patches() -> list[Patch]:
     """Give the patches for what this platform has."""
     rows = [Patch(select, "select", "select", _select)]
+    if getattr(selectors.SelectSelector, "_select", None) is select.select:
+        # The class took hold of the original, as a function that is no method.
+        rows.append(
+            Patch(selectors.SelectSelector, "_select", "select",
+                  lambda original: staticmethod(guarded(original, _select(original))),
+                  everywhere=True, recorded=False)  # fmt: skip
+        )
     if hasattr(select, "poll"):
         kind = type(select.poll())
         rows += [

@@ -97,6 +97,8 @@ def _filled(verb: str, defaults: tuple[Any, ...]) -> Callable[[Any], Callable[..
         with_flags = inner(original)
 
         def cooperative(sock: socket.socket, *args: Any) -> Any:
+            if not args:
+                return original(sock)  # which says what is missing
             if len(args) < len(defaults):
                 args = args + defaults[len(args) :]
             return with_flags(sock, *args)

@@ -1,0 +1,575 @@
+"""Whatever blocks lets the others run: locks, queues, descriptors, names, processes; and who one is."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import queue
+import select
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from coro_magic.engines import switching
+from coro_magic.engines.switching.waits import _waiting
+from coro_magic.language import Cancelled, Deadlock, State, gather, sleep, spawn, timeout
+
+from .runs import python, result_of, run
+
+BEFORE = {
+    "lock": threading.Lock(), "rlock": threading.RLock(), "queue": queue.Queue(),
+    "simple queue": queue.SimpleQueue(), "event": threading.Event(),
+    "condition": threading.Condition(), "semaphore": threading.Semaphore(0),
+}  # fmt: skip
+
+
+def beside(function: Callable[[], Any]) -> tuple[Any, int]:
+    """Run a function as a coroutine; give its result and how often another one ran in the meantime."""
+    turns = 0
+
+    def ticks() -> Any:
+        nonlocal turns
+        while True:
+            turns += 1
+            yield sleep(0.001)
+
+    def body() -> Any:
+        spawn(ticks(), daemon=True)
+        return (yield spawn(function))
+
+    return result_of(body), turns
+
+
+def later(function: Callable[[], Any], seconds: float = 0.05) -> threading.Thread:
+    """Call a function on a plain thread, in a while."""
+    timer = threading.Timer(seconds, function)
+    timer.start()
+    return timer
+
+
+@pytest.mark.parametrize("made", ["before the run", "in the run"])
+@pytest.mark.parametrize("kind", [threading.Lock, threading.RLock])
+def test_a_lock_held_across_a_switch_keeps_the_others_out_and_lets_them_run(made: str, kind: Any) -> None:
+    shared = kind()
+    inside = most = 0
+
+    def works(lock: Any) -> Any:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.001)
+            inside -= 1
+
+    def body() -> Any:
+        lock = shared if made == "before the run" else kind()
+        tasks = [spawn(works, lock) for _ in range(20)]
+        yield gather(*tasks)
+
+    run(body)
+    assert most == 1
+    assert shared.acquire(blocking=False)
+    shared.release()
+
+
+def test_a_lock_is_released_from_another_thread() -> None:
+    lock = BEFORE["lock"]
+    lock.acquire()
+    thread = later(lock.release)
+    taken, turns = beside(lambda: lock.acquire())
+    assert taken and turns > 5
+    lock.release()
+    thread.join()
+
+
+def test_a_lock_gives_up_when_its_time_is_over() -> None:
+    with BEFORE["lock"]:
+        taken, turns = beside(lambda: BEFORE["lock"].acquire(timeout=0.05))
+        assert not taken and turns > 5
+        assert beside(lambda: BEFORE["lock"].acquire(blocking=False))[0] is False
+    for odd in ({"timeout": -2}, {"blocking": False, "timeout": 1}, {"timeout": 1e300}):
+        with pytest.raises((ValueError, OverflowError)):
+            beside(lambda odd=odd: BEFORE["lock"].acquire(**odd))
+
+
+def test_the_owner_of_an_rlock_is_the_coroutine() -> None:
+    lock = BEFORE["rlock"]
+
+    def owns() -> None:
+        with lock, lock:
+            time.sleep(0.02)
+
+    def does_not() -> bool:
+        with pytest.raises(RuntimeError, match="un-acquired"):
+            lock.release()
+        return lock.acquire(blocking=False)
+
+    def body() -> Any:
+        first = spawn(owns)
+        yield sleep(0.005)
+        assert (yield spawn(does_not)) is False
+        yield first
+        assert (yield spawn(lambda: lock.acquire(blocking=False) and lock.release())) is None
+
+    run(body)
+
+
+@pytest.mark.parametrize("made", ["before the run", "in the run"])
+def test_a_condition_is_waited_for_and_its_lock_is_free_meanwhile(made: str) -> None:
+    def body() -> Any:
+        condition = BEFORE["condition"] if made == "before the run" else threading.Condition()
+        log = []
+
+        def waits(n: int) -> None:
+            with condition, condition:
+                assert condition.wait(30)
+                log.append(n)
+                time.sleep(0.001)
+
+        tasks = [spawn(waits, n) for n in range(5)]
+        yield sleep(0.005)
+        with condition:
+            condition.notify_all()
+        yield gather(*tasks)
+        return sorted(log)
+
+    assert result_of(body) == list(range(5))
+    assert type(vars(BEFORE["condition"])["acquire"]) is types.BuiltinMethodType
+
+
+def test_an_event_a_semaphore_and_a_barrier_are_waited_for() -> None:
+    event, semaphore = BEFORE["event"], BEFORE["semaphore"]
+    threads = [later(event.set), later(semaphore.release)]
+    assert beside(event.wait)[0] and beside(semaphore.acquire)[0]
+    for thread in threads:
+        thread.join()
+
+    def body() -> Any:
+        barrier = threading.Barrier(3)
+        tasks = [spawn(barrier.wait) for _ in range(3)]
+        return sorted([task.result() for task in tasks])
+
+    assert result_of(body) == [0, 1, 2]
+
+
+def test_a_thread_is_joined() -> None:
+    thread = threading.Thread(target=time.sleep, args=(0.05,))
+    thread.start()
+    assert beside(lambda: thread.join(0.01))[0] is None and thread.is_alive()
+    _, turns = beside(thread.join)
+    assert turns > 3 and not thread.is_alive()
+
+
+@pytest.mark.parametrize("kind", ["queue", "simple queue"])
+def test_items_come_from_threads_and_from_coroutines(kind: str) -> None:
+    items = BEFORE[kind]
+    threads = [later(lambda n=n: items.put(n), 0.01 * n) for n in range(5)]
+
+    def body() -> Any:
+        getters = [spawn(items.get) for _ in range(10)]
+        for n in range(5, 10):
+            items.put(n)
+            yield
+        return sorted([getter.result() for getter in getters])
+
+    assert result_of(body) == list(range(10))
+    for thread in threads:
+        thread.join()
+    with pytest.raises(queue.Empty):
+        beside(lambda: items.get(timeout=0.02))
+
+
+def test_a_full_queue_is_waited_for() -> None:
+    def body() -> Any:
+        items: queue.Queue[int] = queue.Queue(1)
+
+        def puts() -> None:
+            for n in range(5):
+                items.put(n)
+
+        spawn(puts)
+        yield sleep(0.001)
+        got = []
+        for _ in range(5):
+            got.append(items.get())
+            yield
+        with pytest.raises(queue.Full):
+            items.put(1)
+            items.put(2, timeout=0.01)
+        return got
+
+    assert result_of(body) == list(range(5))
+
+
+def test_who_waits_for_more_items_when_all_else_has_ended_is_left_over() -> None:
+    def waits() -> None:
+        queue.Queue().get()
+
+    def body() -> Any:
+        spawn(waits)
+        yield
+
+    scheduler = run(body)
+    assert [task.state for task in scheduler.tasks] == [State.DONE, State.LEFT_OVER]
+
+
+def test_locks_that_nobody_will_release_are_a_deadlock_that_says_who_waits() -> None:
+    def body() -> Any:
+        one, other = threading.Lock(), threading.Lock()
+
+        def takes(first: Any, second: Any) -> None:
+            with first:
+                time.sleep(0.001)
+                second.acquire()
+
+        spawn(takes, one, other)
+        yield spawn(takes, other, one)
+
+    scheduler = run(body)
+    assert isinstance(scheduler.deadlock, Deadlock)
+    assert "a lock that is held" in str(scheduler.deadlock)
+
+
+def test_a_future_and_many_of_them_are_waited_for() -> None:
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+
+        def waits() -> Any:
+            futures = [pool.submit(time.sleep, 0.03) for _ in range(5)]
+            done, _ = concurrent.futures.wait(futures)
+            completed = list(concurrent.futures.as_completed(futures))
+            return len(done), len(completed), pool.submit(int).result()
+
+        found, turns = beside(waits)
+    assert found == (5, 5, 0) and turns > 5
+
+
+def test_a_block_with_a_timeout_limits_whatever_waits() -> None:
+    a, b = socket.socketpair()
+    waits: list[Callable[[], Any]] = [
+        lambda: BEFORE["lock"].acquire(), queue.Queue().get, lambda: queue.SimpleQueue().get(), threading.Event().wait,
+        lambda: select.select([a], [], []), lambda: a.recv(1), lambda: subprocess.run(["sleep", "60"]),
+        lambda: os.read(b.fileno(), 1),
+    ]  # fmt: skip
+
+    def limited(function: Callable[[], Any]) -> str:
+        begun = time.monotonic()
+        try:
+            with timeout(0.02):
+                function()
+        except TimeoutError:
+            return "in time" if time.monotonic() - begun < 30 else "late"
+        return "not at all"
+
+    def body() -> Any:
+        tasks = [spawn(limited, function) for function in waits]
+        return [task.result() for task in tasks]
+
+    with BEFORE["lock"]:
+        assert result_of(body) == ["in time"] * len(waits)
+    a.close()
+    b.close()
+
+
+def test_a_cancelled_wait_is_withdrawn() -> None:
+    a, b = socket.socketpair()
+
+    def body() -> Any:
+        hub = scheduler_here().hub
+        tasks = [
+            spawn(BEFORE["lock"].acquire), spawn(BEFORE["simple queue"].get),
+            spawn(select.select, [a], [], []), spawn(threading.Event().wait, 60),
+        ]  # fmt: skip
+        yield sleep(0.005)
+        assert len(hub._looks) > 2 and hub._watches
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with pytest.raises(concurrent.futures.CancelledError):
+                task.result()
+        return dict(hub._looks), dict(hub._watches), hub._outside, dict(_waiting)
+
+    def scheduler_here() -> Any:
+        return switching.coroutine_here()
+
+    with BEFORE["lock"]:
+        assert result_of(body) == ({}, {}, 0, {})
+    a.close()
+    b.close()
+
+
+def ways_to_wait() -> list[Any]:
+    def with_poll(sock: socket.socket) -> Any:
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return poll.poll()
+
+    def with_selector(kind: Any) -> Callable[[socket.socket], Any]:
+        def wait(sock: socket.socket) -> Any:
+            with kind() as selector:
+                selector.register(sock, selectors.EVENT_READ)
+                return selector.select()
+
+        return wait
+
+    return [
+        lambda sock: select.select([sock], [], [])[0],
+        with_poll,
+        with_selector(selectors.DefaultSelector),
+        with_selector(selectors.PollSelector),
+        with_selector(selectors.SelectSelector),
+    ]
+
+
+@pytest.mark.parametrize("way", range(5))
+def test_many_descriptors_are_waited_for(way: int) -> None:
+    a, b = socket.socketpair()
+
+    def wait() -> Any:
+        thread = later(lambda: b.send(b"x"), 0.03)
+        found = ways_to_wait()[way](a)
+        thread.join()
+        return len(found)
+
+    found, turns = beside(wait)
+    assert found == 1 and turns > 3
+    a.close()
+    b.close()
+
+
+def test_waiting_for_descriptors_is_over_in_time() -> None:
+    a, b = socket.socketpair()
+    poll = select.poll()
+    poll.register(a, select.POLLIN)  # before the run
+    epoll = getattr(select, "epoll", None)
+
+    def wait() -> Any:
+        found = [select.select([a], [], [], 0.02), poll.poll(20)]
+        if epoll is not None:
+            with epoll() as each:
+                each.register(a)
+                found.append(each.poll(0.02, 1)[0:0])
+        return found
+
+    found, turns = beside(wait)
+    assert found[:2] == [([], [], []), []] and turns > 5
+    a.close()
+    b.close()
+
+
+def test_a_pipe_is_read_and_written_in_full() -> None:
+    def body() -> Any:
+        reading, writing = os.pipe()
+        sent = os.urandom(300_000)
+
+        def writes() -> None:
+            with os.fdopen(writing, "wb") as file:
+                file.write(sent)
+
+        spawn(writes)
+        with os.fdopen(reading, "rb") as file:
+            assert file.read(1) == sent[:1]
+            got = file.read()
+        yield
+        reading, writing = os.pipe()
+        written = spawn(os.write, writing, sent)
+        read = b""
+        while len(read) < len(sent):
+            read += os.read(reading, 100_000)
+        assert (yield written) == len(sent)
+        os.close(reading)
+        os.close(writing)
+        return sent[:1] + got == sent and read == sent
+
+    assert result_of(body)
+
+
+def test_names_are_looked_up_by_helper_threads() -> None:
+    original, asked = socket.gethostbyname, []
+
+    def slow(name: str) -> str:
+        asked.append(threading.current_thread().name)
+        time.sleep(0.03)
+        return original(name)
+
+    socket.gethostbyname = slow
+    try:
+        found, turns = beside(lambda: socket.gethostbyname("localhost"))
+    finally:
+        socket.gethostbyname = original
+    assert found == "127.0.0.1" and turns > 5 and asked == ["coro_magic helper"]
+    assert beside(lambda: socket.getaddrinfo("127.0.0.1", 80))[0]
+    with pytest.raises(socket.gaierror):
+        beside(lambda: socket.getaddrinfo("no such name.invalid", 80))
+
+
+def test_other_processes_are_waited_for() -> None:
+    def wait() -> Any:
+        ran = subprocess.run("sleep 0.03; echo out; echo err >&2; exit 3", shell=True, capture_output=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            subprocess.run(["sleep", "60"], timeout=0.02)
+        piped = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        echoed, _ = piped.communicate(b"x" * 200_000)
+        pid = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "0.02")
+        return (ran.returncode, ran.stdout, ran.stderr, len(echoed), os.waitpid(pid, 0) == (pid, 0),
+                os.waitstatus_to_exitcode(os.system("sleep 0.02; exit 5")))  # fmt: skip
+
+    found, turns = beside(wait)
+    assert found == (3, b"out\n", b"err\n", 200_000, True, 5) and turns > 10
+
+
+def _child(connection: Any, items: Any) -> None:
+    time.sleep(0.03)
+    connection.send("hello " * 20_000)
+    items.put(connection.recv())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_process_of_multiprocessing_is_talked_to_and_joined(method: str) -> None:
+    def wait() -> Any:
+        context = multiprocessing.get_context(method)
+        ours, theirs = context.Pipe()
+        items = context.Queue()
+        process = context.Process(target=_child, args=(theirs, items))
+        process.start()
+        got = ours.recv()
+        ours.send("back")
+        answer = items.get(timeout=30)
+        process.join()
+        items.close()
+        items.join_thread()
+        return len(got), answer, process.exitcode
+
+    found, turns = beside(wait)
+    assert found == (120_000, "back", 0) and turns > 5
+
+
+def test_coroutines_are_kept_apart_as_threads_are() -> None:
+    main = threading.get_ident()
+
+    def says() -> Any:
+        mine = threading.local()
+        shared.value = name = threading.current_thread().name
+        time.sleep(0.001)
+        assert not hasattr(mine, "value") and shared.value == name
+        assert isinstance(mine, threading.local)
+        me = threading.current_thread()
+        return threading.get_ident(), me.ident, name, me.daemon
+
+    shared: Any = None
+
+    def body() -> Any:
+        nonlocal shared
+        shared = threading.local()
+        shared.value = "body"
+        tasks = [spawn(says) for _ in range(3)]
+        found = [task.result() for task in tasks]
+        assert shared.value == "body"
+        return found, threading.get_ident() == main
+
+    found, _ = result_of(body)
+    assert len({ident for ident, *_ in found} | {main}) == 4
+    assert all(ident == other and not daemon for ident, other, _, daemon in found)
+    assert [name for _, _, name, _ in found] == ["says", "says-2", "says-3"]
+    # After the run it is an ordinary local of the thread.
+    shared.value = "after"
+    assert shared.value == "after" and threading.get_ident() == main
+    assert threading.active_count() == len(threading.enumerate())
+
+
+def test_modules_that_hold_an_original_under_a_name_of_their_own_get_the_stand_in() -> None:
+    module = types.ModuleType("holds_originals")
+    sys.modules[module.__name__] = module
+    exec("from time import sleep as rest\nfrom select import select", vars(module))
+    original = time.sleep
+    try:
+        _, turns = beside(lambda: vars(module)["rest"](0.03))
+        assert turns > 5 and vars(module)["rest"] is original
+    finally:
+        del sys.modules[module.__name__]
+
+
+def test_closing_a_descriptor_wakes_those_who_wait_for_it() -> None:
+    def body() -> Any:
+        reading, writing = os.pipe()
+        waiting = spawn(os.read, reading, 1)
+        yield sleep(0.005)
+        os.close(reading)
+        with pytest.raises(OSError):
+            yield waiting
+        os.close(writing)
+
+    run(body)
+
+
+def test_a_step_that_waits_for_a_lock_at_the_end_of_the_run_is_closed() -> None:
+    lock = threading.Lock()
+
+    def waits() -> Any:
+        try:
+            lock.acquire()
+        except Cancelled:
+            return "closed"
+
+    def body() -> Any:
+        spawn(waits, daemon=True)
+        yield sleep(0.005)
+
+    with lock:
+        scheduler = run(body)
+    assert scheduler.tasks[1].done() and not _waiting
+
+
+def test_every_method_is_the_original_after_a_run() -> None:
+    before = [(p.owner, p.attribute, vars(p.owner).get(p.attribute)) for p in switching.patches()]
+    beside(lambda: time.sleep(0.001))
+    assert [(o, a) for o, a, was in before if vars(o).get(a) is not was] == []
+
+
+def test_a_thousand_runs_that_block_leave_nothing_behind() -> None:
+    told = python(
+        """
+        import gc, os, queue, threading, time
+        import greenlet, psutil
+        from coro_magic.engines.scheduler import Scheduler
+        from coro_magic.language import sleep, spawn
+
+        def body():
+            lock = threading.Lock()
+
+            def waits():
+                with lock:
+                    time.sleep(0)
+                try:
+                    queue.Queue().get(timeout=0.0001)
+                except queue.Empty:
+                    pass
+
+            for _ in range(3):
+                spawn(waits)
+            yield sleep(0)
+
+        def state():
+            gc.collect()
+            greenlets = sum(isinstance(each, greenlet.greenlet) for each in gc.get_objects())
+            return len(os.listdir("/proc/self/fd")), threading.active_count(), greenlets
+
+        def runs(count):
+            for _ in range(count):
+                Scheduler().run(lambda scheduler: scheduler.spawn(body()))
+
+        runs(200)
+        before, memory = state(), psutil.Process().memory_info().rss
+        runs(1000)
+        print(state() == before, psutil.Process().memory_info().rss - memory < 1_000_000)
+        """
+    )
+    assert told == "True True\n"
