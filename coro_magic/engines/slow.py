@@ -36,7 +36,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _LENGTH = 200  # characters of a call or a line
 
 # Bound before a run replaces them.
-_clock = time.perf_counter
+_clock, _clock_gettime = time.perf_counter, time.clock_gettime
 _lock = _thread.allocate_lock
 
 
@@ -255,7 +255,7 @@ def _computing_clock(thread: int) -> Callable[[], float]:
     if identify is None:
         return lambda: math.nan
     clock = identify(thread)
-    return lambda: time.clock_gettime(clock)
+    return lambda: _clock_gettime(clock)
 
 
 def sample_of(frame: FrameType | None, home: str | None) -> Sample | None:
