@@ -19,7 +19,9 @@ import math
 import os
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType
@@ -174,16 +176,17 @@ class Watcher:
     def __enter__(self) -> None:
         if self._slow == math.inf:
             return
-        self._process = os.getpid()
         # Here, because the thread may not come to look before a call lets go of the GIL.
         self._before = self._look()
         self._stop.acquire()
         self._gone.acquire()
         # Not `threading.Thread`: its locks belong to what is replaced for the length of a run.
-        _thread.start_new_thread(self._watch, ())
+        with suppress(RuntimeError):  # no more threads to be had: then nobody looks
+            _thread.start_new_thread(self._watch, ())
+            self._process = os.getpid()
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._process == os.getpid():  # else this is a fork of the run, and the thread is not here
+        if self._process == os.getpid():  # else there is no thread, or it is not in this fork of the process
             self._stop.release()
             self._gone.acquire()
 
@@ -319,31 +322,31 @@ def slow_steps(
 def _measured(
     name: Callable[[int], str], measured: LongSteps, seen: Sequence[Seen], slow: float, origin: float
 ) -> tuple[list[SlowStep], int]:
-    found: list[SlowStep] = []
-    by_row: dict[int, list[Seen]] = {}
+    # One thing at a time: whatever was seen lies in one step or batch at most.
+    lasting = sorted([*measured.steps(), *((-1, *batch) for batch in measured.batches())],
+                     key=lambda each: each[1])  # fmt: skip
+    begins = [begin for _, begin, _ in lasting]
+    during: list[list[Seen]] = [[] for _ in lasting]
     for each in seen:
-        by_row.setdefault(each.row, []).append(each)
-    for row, begin, seconds in measured.steps():
-        during = [each for each in by_row.get(row, ())
-                  if begin <= each.last.time - origin <= begin + seconds]  # fmt: skip
-        if not during:
-            found.append(SlowStep(name(row), row, begin, seconds))
-            continue
-        best = max(during, key=lambda each: sum(each.samples.values()))
-        by_row[row].remove(best)
-        found.append(SlowStep(name(row), row, begin, seconds, **_what(best, slow)))
+        at = bisect_right(begins, each.last.time - origin) - 1
+        if at >= 0 and each.last.time - origin <= begins[at] + lasting[at][2]:
+            during[at].append(each)
+    found: list[SlowStep] = []
     count = measured.count
-    # Bare yields are timed together. Whom of them it was, the watcher saw.
-    batches = measured.batches()
-    for left in by_row.values():
-        for each in left:
-            for begin, seconds in batches:
-                low = max(begin, each.begin - origin)
-                high = min(begin + seconds, each.end - origin)
-                if high - low >= slow and begin <= each.last.time - origin <= begin + seconds:
-                    found.append(_approximate(name, each, low, high - low, slow))
-                    count += 1
-                    break
+    for (row, begin, seconds), there in zip(lasting, during, strict=True):
+        if row >= 0:
+            mine = [each for each in there if each.row == row]
+            best = max(mine, key=lambda each: sum(each.samples.values()), default=None)
+            what = {} if best is None else _what(best, slow)
+            found.append(SlowStep(name(row), row, begin, seconds, **what))
+            continue
+        # Bare yields are timed together. Whose step it was, the watcher saw.
+        for each in there:
+            low = max(begin, each.begin - origin)
+            high = min(begin + seconds, each.end - origin)
+            if high - low >= slow:
+                found.append(_approximate(name, each, low, high - low, slow))
+                count += 1
     return found, count
 
 

@@ -195,6 +195,19 @@ def test_the_thread_that_looks_is_gone_with_the_run_however_it_ends() -> None:
             assert _thread._count() == before
 
 
+def test_where_no_thread_can_be_started_the_run_goes_on_and_lengths_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import _thread
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    step = named(slow(blocks), "blocks")
+    assert step.exact and step.where is None and step.seconds >= _LONG / 1e6
+
+
 def test_ending_does_not_wait_for_the_next_look() -> None:
     begun = time.perf_counter()
     run(sleep_once, slow_step=3600.0)
@@ -293,7 +306,8 @@ def seen(row: int, first: float, last: float, after: float, computing: float = 0
 def test_what_was_seen_belongs_to_the_step_of_the_same_row_and_time() -> None:
     long = LongSteps(0.5)
     long.add(*columns((0, YIELDED, 1.0, 0.0), (1, YIELDED, 2.0, 1.0), (0, YIELDED, 3.0, 2.0)))
-    steps, count = slow_steps(str, long, [seen(1, 11.1, 11.9, 12.1), seen(0, 12.1, 12.9, 13.1, 1.0)], 0.5, 10.0)
+    looks = [seen(1, 11.1, 11.9, 12.1), seen(0, 12.1, 12.9, 13.1, 1.0)]
+    steps, count = slow_steps(str, long, looks, 0.5, 10.0)
     assert count == 3
     assert [(step.row, step.begin, step.busy) for step in sorted(steps, key=lambda step: step.begin)] == [
         (0, 0.0, None), (1, 1.0, 0.0), (0, 2.0, 1.0)]  # fmt: skip
