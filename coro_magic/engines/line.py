@@ -114,6 +114,16 @@ class Line:
         """The task whose step it is."""
         return self.tasks[len(self.tasks) - length_hint(self._along) - 1]
 
+    @property
+    def running_step(self) -> tuple[int, ScheduledTask]:
+        """The number of the running step, which grows from one to the next, and whose it is.
+
+        Fit for other threads, where it may be a wrong one now and then, or an IndexError.
+        """
+        tasks = self.tasks
+        place = len(tasks) - length_hint(self._along) - 1
+        return self.switches - self.settled + place, tasks[place]
+
     def begin(self, tasks: list[ScheduledTask]) -> None:
         """Let these tasks make a step each, the line before having come to its end."""
         self.settled = self._alone = 0

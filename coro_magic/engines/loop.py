@@ -78,6 +78,11 @@ class Loop:
         """The task that is making a step, None between steps."""
         return self._line.running if self.stepping else None
 
+    @property
+    def running_step(self) -> tuple[int, ScheduledTask]:
+        """The number of the step that is being made, and whose it is; see `Line.running_step`."""
+        return self._line.running_step
+
     def _work(self) -> None:
         """The loop. Every worker greenlet runs it; at most one is in it, the others are parked or idle."""
         run, line, clock, recording = _run_context, self._line, self._clock, self._recording

@@ -24,6 +24,7 @@ from .hub import Hub
 from .interrupts import Interrupts, gate
 from .loop import _NEVER, NO_ASYNCIO, Loop
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
+from .slow import DEFAULT_SLOW_STEP, SlowStep, Watcher, slow_steps
 from .trace import CLOSED, CLOSED_WAITING, DEFAULT_DETAIL, Trace
 
 _MANY = 4096  # coroutines not begun, for a look at whether they have
@@ -51,6 +52,8 @@ class Scheduler(Loop):
         Called on this thread, between steps, for progress. Gives the seconds until the next call.
     has_body:
         Whether the first coroutine is a cell's body, which must not be left over.
+    slow_step:
+        From how many seconds on a step that does not switch is one of the `slow_steps`.
 
     Attributes
     ----------
@@ -77,15 +80,22 @@ class Scheduler(Loop):
         on_error: str = "continue",
         tick: Callable[[], float] | None = None,
         has_body: bool = True,
+        slow_step: float = DEFAULT_SLOW_STEP,
     ) -> None:
         super().__init__(
-            order, seed, clock == "virtual", Trace(recording=trace, detail=detail), tick
+            order,
+            seed,
+            clock == "virtual",
+            Trace(recording=trace, detail=detail, slow_step=slow_step),
+            tick,
         )
         self.tasks: list[ScheduledTask] = []
         self.deadlock: Deadlock | None = None
         self.elapsed = 0.0
         self.thread = threading.get_ident()
         self.on_spawn: Callable[[Any], None] | None = None
+        self._slow_step = slow_step
+        self._watcher = Watcher(self, slow_step)
         self._on_error = on_error
         self._has_body = has_body
         # Only those not begun matter: whoever has begun is refused for that.
@@ -202,7 +212,7 @@ class Scheduler(Loop):
         RuntimeError
             If a run is going on already, in this thread or another.
         """
-        with Interrupts(self), switching.installed(self, namespace):
+        with Interrupts(self), self._watcher, switching.installed(self, namespace):
             self.hub = Hub(self._clock, self._struck)
             set_engine(self)
             try:
@@ -243,6 +253,20 @@ class Scheduler(Loop):
                 task.interrupt(error)
                 return
         raise error
+
+    def slow_steps(self) -> tuple[list[SlowStep], int]:
+        """Give the steps that held the thread for long, the longest first, and how many there were.
+
+        They are bounded in number; for after the run.
+        """
+        trace = self.trace
+        return slow_steps(
+            trace.name,
+            trace.long_steps if self._recording else None,
+            self._watcher.seen,
+            self._slow_step,
+            trace.origin if self._virtual_clock is None else None,
+        )
 
     # How coroutines end.
 

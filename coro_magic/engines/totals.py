@@ -98,8 +98,11 @@ class Totals:
         np.maximum.at(columns["longest"], rows, np.float32(stretch.longest / len(rows)))
         stretch.count, stretch.seconds, stretch.longest = 0, 0.0, 0.0
 
-    def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> None:
-        """Add events, batches left out: those come through `add_stretch`."""
+    def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> Floats:
+        """Add events, batches left out: those come through `add_stretch`.
+
+        Gives where each step began, as `events.step_begins` does.
+        """
         columns = self._grown(row_count)
         kinds = codes & KIND_MASK
         begins = step_begins(kinds, times, self.boundary)
@@ -124,6 +127,7 @@ class Totals:
             sign = signs[kinds[at]]
             np.add.at(columns[name], rows[at], sign * times[at])
             np.add.at(columns[f"open_{name}"], rows[at], -sign)
+        return begins
 
     def columns(self, rows: int, until: float) -> dict[str, NDArray[Any]]:
         """Give the totals, with what has not ended counted `until`."""

@@ -62,6 +62,7 @@ from .events import (
     step_begins,
 )
 from .grid import Grid
+from .longest import LongSteps
 from .totals import Stretch, Totals
 
 __all__ = [
@@ -90,6 +91,8 @@ class Trace:
     origin:
         What the engine's clock showed when the run began, in seconds. Written times are by that
         clock; read times count from there.
+    slow_step:
+        From how many seconds on a step is noted in `long_steps`.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Trace:
         detail: int = DEFAULT_DETAIL,
         unit: str = "coroutine",
         origin: float = 0.0,
+        slow_step: float = float("inf"),
     ) -> None:
         self.origin = origin
         self.recording = recording
@@ -106,6 +110,7 @@ class Trace:
         self.duration = 0.0
         self.switches = 0
         self.marks: list[Mark] = []
+        self.long_steps = LongSteps(slow_step)
         self.reasons: list[Reason] = [Reason("", None)]
         self._reason_ids: dict[Reason, int] = {self.reasons[0]: 0}
         # One entry per row.
@@ -236,7 +241,8 @@ class Trace:
         del log[:size]
         self._folded += len(rows)
         begin = self._totals.boundary
-        self._totals.add(rows, codes, times, len(self._names))
+        begins = self._totals.add(rows, codes, times, len(self._names))
+        self.long_steps.add(rows, codes, times, begins)
         if self._grid is None:
             self._chunks.append((rows, codes, times, begin))
             if self._folded + self._batched > self.detail:

@@ -79,6 +79,7 @@ def run_program(
         detail=options.detail,
         on_error=options.on_error,
         has_body=isinstance(program, Program),
+        slow_step=options.slow_step / 1000,
         tick=None if progress is None else lambda: progress(scheduler),
     )
     observer: Observer | None = None
@@ -142,6 +143,7 @@ def _run_of(
     )
     run.started = run.wanted = run.count
     run.error = _error_of(scheduler)
+    run.slow_steps, run.slow_count = scheduler.slow_steps()
     return run
 
 

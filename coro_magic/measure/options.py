@@ -99,6 +99,8 @@ OPTIONS = (
            "timeline then", ("on", "off")),
     Option("detail", _count, DEFAULT_DETAIL, "how many events to keep in detail; beyond that the "
            "timeline coarsens", metavar="EVENTS"),
+    Option("slow_step", _number, 50.0, "name the steps that go on for so many milliseconds without a "
+           "switch: who, at which line, in which call; inf for none", metavar="MS"),
     Option("picture", str, "on", "show the picture and the summary", ("on", "off")),
     Option("panel", str, "on", "show the interactive panel", ("on", "off")),
 )  # fmt: skip
@@ -118,6 +120,7 @@ class Options:
     baseline_budget: float | None = None
     trace: str = "on"
     detail: int = DEFAULT_DETAIL
+    slow_step: float = 50.0
     picture: str = "on"
     panel: str = "on"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from ..engines.slow import SlowStep
 from ..engines.trace import Trace
 from ..language import State, Task
 
@@ -81,6 +82,12 @@ class Run:
         Whether the system refused to start one more thread.
     differences:
         Where the results of both sides differ.
+    slow_steps:
+        The steps that went on for longer than the option ``slow_step`` without a switch, so that nobody
+        else could run: `SlowStep`s with coroutine, line, call and length, the longest first, 1,000 at
+        most. Of threads none are known.
+    slow_count:
+        How many there were, an int.
     options:
         The options it was made with, by name.
     """
@@ -102,6 +109,8 @@ class Run:
     refused: bool = False
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    slow_steps: list[SlowStep] = field(default_factory=list)
+    slow_count: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
 

@@ -17,6 +17,7 @@ from .text import error_text, one_line, short_repr
 from .words import headline, summary
 
 if TYPE_CHECKING:
+    from ..engines.slow import SlowStep
     from ..measure.run import Run
 
 SCHEMA = 1
@@ -59,6 +60,26 @@ def records(run: Run, most: int | None = None) -> Iterator[dict[str, Any]]:
         }
 
 
+def slow_step(step: SlowStep) -> dict[str, Any]:
+    """Give a step that held the thread for long as a dict.
+
+    Its keys are ``name``, ``row``, ``begin``, ``seconds``, ``where`` (a dict of ``file`` and ``line``, or
+    None), ``call``, ``inside``, ``text``, ``busy`` and ``exact``, as in `SlowStep`.
+    """
+    return {
+        "name": step.name[:1000],
+        "row": step.row,
+        "begin": step.begin,
+        "seconds": step.seconds,
+        "where": _place(step.where),
+        "call": one_line(step.call, 200),
+        "inside": one_line(step.inside, 200),
+        "text": one_line(step.text, 200),
+        "busy": step.busy,
+        "exact": step.exact,
+    }
+
+
 def _place(where: Where | None) -> dict[str, Any] | None:
     return None if where is None else {"file": where.file, "line": where.line}
 
@@ -72,7 +93,8 @@ def to_dict(run: Run) -> dict[str, Any]:
     (s), ``virtual``, ``switches``, ``throughput`` (per s), ``complete``, ``interrupted``,
     ``started``, ``wanted``, ``error``, ``never_started``, ``notes``, ``options``, ``output``,
     ``tasks`` (see `records`), ``marks`` (``time``, ``name``, ``text``), ``timeline``,
-    ``differences``, ``speedup``, ``baseline_note``, and ``baseline``, a dict of the same kind or None.
+    ``slow_steps`` (see `slow_step`), ``slow_count``, ``differences``, ``speedup``,
+    ``baseline_note``, and ``baseline``, a dict of the same kind or None.
 
     ``timeline`` is None without a trace. ``{"kind": "intervals"}`` has the columns ``row`` (an index
     into ``tasks``), ``state``, ``begin``, ``end`` (s) and ``reason``, an index into ``reasons``
@@ -110,6 +132,8 @@ def to_dict(run: Run) -> dict[str, Any]:
             for mark in trace.marks[:MOST_MARKS]
         ],  # fmt: skip
         "timeline": _timeline(run),
+        "slow_steps": [slow_step(step) for step in run.slow_steps],
+        "slow_count": run.slow_count,
         "differences": [
             {"name": one.name, "coroutines": one.coroutines, "threads": one.threads}
             for one in run.differences

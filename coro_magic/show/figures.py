@@ -15,7 +15,7 @@ from . import palette, rows, throughput
 from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis, time_unit
 from .side import NOT_BEGUN, OTHER, Side, read, waits_of
 from .text import duration
-from .words import headline
+from .words import headline, slow_limit
 
 _TITLE = 96  # characters of the headline in a line
 _RIGHT = 0.3
@@ -172,8 +172,10 @@ class _Layout:
                     )
                 )  # fmt: skip
             rows.draw_marks(zoom, side, side.seconds)
+            rows.draw_slow_steps(zoom, side, side.seconds)
         else:
             rows.draw_marks(axes, side, self.axis)
+            rows.draw_slow_steps(axes, side, self.axis)
         if side.run is not None and side.run is self.run.baseline and not side.run.complete:
             self._draw_cut(axes, side)
         return top + height + _GAP + (_ZOOM_AXIS if self._zoomed(side) else 0.0)
@@ -208,6 +210,8 @@ class _Layout:
                     Line2D([], [], linestyle="", marker=marker, markersize=6, markerfacecolor=face,
                            markeredgecolor=edge, label=word)
                 )  # fmt: skip
+        if any(side.slow for side in drawn):
+            handles.append(rows.slow_patch(f"held the thread for {duration(slow_limit(self.run))} or longer"))
         if any(side.trace.marks for side in drawn):
             handles.append(Line2D([], [], color=palette.MARK, linestyle="--", linewidth=1, label="mark"))
         return handles

@@ -24,6 +24,8 @@ PAPER = "#ffffff"
 LANE = "#f5f6f8"
 THREADS = "#b8560b"  # the threads' line in the throughput plot
 MARK = "#6b2fa0"
+# What held the thread; the cue beside the colour is the hatching.
+SLOW = INK
 
 # How much of its row's height a state fills.
 HEIGHTS = {"running": 0.86, "ready": 0.56, "waiting": 0.32}

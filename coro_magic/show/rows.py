@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ..language import State
@@ -23,6 +24,7 @@ from . import palette
 from .sheet import amount, label_of, say, time_axis
 from .side import READY, RUNNING, WAITING, Floats, Ints, Side, Waits
 from .text import count, duration, number, one_line
+from .words import slow_label
 
 MOST_MARKERS = 400  # markers of one kind, on different pixels
 MOST_MARKS = 200  # dashes
@@ -30,6 +32,10 @@ MOST_TEXTS = 12  # marks with their text
 _LEAST_RUNNING = 0.04  # how blue a cell is in which somebody ran for next to no time
 _FLAG = 0.14  # inches: the height of a line of flags
 _FLAG_LINES = 3
+_STRIP = 0.11  # inches: the height of the strip over the rows that shows the slow steps
+_LABELLED = 3  # slow steps with their text
+_LEAST_STRIP = 3  # pixels
+_HATCH = "/" * 7
 _CELL = 2  # pixels: the size of a cell
 _PARTS = 12  # of the height of a named row, to divide among states
 _ROW = 0.17  # inches for a named row
@@ -248,12 +254,22 @@ def flags(side: Side, until: float, width: float) -> list[tuple[float, int, str]
 
     Returns (inches from the left, line from the bottom, text) of each; `MOST_TEXTS` at most.
     """
+    marks = sorted(side.trace.marks[:MOST_MARKS])
+    return _placed([(mark.time, one_line(mark.text, 28)) for mark in marks], until, width)
+
+
+def slow_flags(side: Side, until: float, width: float) -> list[tuple[float, int, str]]:
+    """Give where the texts of the longest slow steps fit, as `flags` does."""
+    steps = sorted(side.slow[:_LABELLED], key=lambda step: step.begin)
+    return _placed([(step.begin, slow_label(step)) for step in steps], until, width)
+
+
+def _placed(texts: list[tuple[float, str]], until: float, width: float) -> list[tuple[float, int, str]]:
     ends = [0.0] * _FLAG_LINES  # where the last flag of each line ends, in inches
     placed: list[tuple[float, int, str]] = []
-    for mark in sorted(side.trace.marks[:MOST_MARKS]):
-        text = one_line(mark.text, 28)
+    for time, text in texts:
         wide = 0.066 * len(text) + 0.12
-        at = mark.time / until * width
+        at = time / until * width
         line = next((number for number in range(_FLAG_LINES) if at >= ends[number]), None)
         if line is None or len(placed) == MOST_TEXTS:
             continue
@@ -264,7 +280,17 @@ def flags(side: Side, until: float, width: float) -> list[tuple[float, int, str]
 
 
 def flags_height(side: Side, until: float, width: float) -> float:
-    """Give the room that the flags of a side's marks need over its axes, in inches."""
+    """Give the room that the flags of a side's marks and slow steps need over its axes, in inches."""
+    return _slow_height(side, until, width) + _marks_height(side, until, width)
+
+
+def _slow_height(side: Side, until: float, width: float) -> float:
+    if side.empty or not side.slow:
+        return 0.0
+    return _STRIP + _FLAG * (1 + max(line for _, line, _ in slow_flags(side, until, width)))
+
+
+def _marks_height(side: Side, until: float, width: float) -> float:
     if side.empty or not side.trace.marks:
         return 0.0
     placed = flags(side, until, width)
@@ -283,13 +309,60 @@ def draw_marks(axes: Axes, side: Side, until: float) -> None:
             axes.plot([mark.time], [mark.row], marker="v", markersize=4, color=palette.MARK, zorder=5)
     width, height = _inches(axes)
     placed = flags(side, until, width)
+    above = _slow_height(side, until, width)
     style: dict[str, Any] = {"at": axes.transAxes, "color": palette.MARK, "fontsize": 7.5}
     for begin, line, text in placed:
-        say(axes, begin / width, 1 + (line + 0.55) * _FLAG / height, text, **style)
+        say(axes, begin / width, 1 + (above + (line + 0.55) * _FLAG) / height, text, **style)
     if len(marks) > len(placed):
         rest = f"and {count(len(marks) - len(placed), 'more mark')}"
         top = flags_height(side, until, width) - 0.45 * _FLAG
         say(axes, 1.0, 1 + top / height, rest, ha="right", **style)
+
+
+def draw_slow_steps(axes: Axes, side: Side, until: float) -> None:
+    """Draw the steps that held the thread: hatched, in a strip over the rows and in their own row.
+
+    The longest have their text, and a line down to their row where it is one of many.
+    """
+    steps = side.slow
+    if not steps or side.empty:
+        return
+    width, height = _inches(axes)
+    begin = np.array([step.begin for step in steps])
+    row = np.array([step.row for step in steps], np.float64)
+    # In virtual time they took none.
+    end = begin + (0.0 if side.virtual else np.array([step.seconds for step in steps]))
+    least = _LEAST_STRIP * until / (width * axes.figure.dpi)
+    low, high = (np.full(len(steps), 1 + share * _STRIP / height) for share in (0.12, 0.82))
+    strip = _rectangles(begin, np.maximum(end, begin + least), low, high)
+    axes.add_collection(
+        PolyCollection(
+            list(strip), facecolor=palette.PAPER, edgecolor=palette.SLOW, linewidth=0.7, hatch=_HATCH,
+            transform=axes.get_xaxis_transform(), clip_on=False, zorder=6,
+        ), autolim=False,
+    )  # fmt: skip
+    if side.named:
+        tall = palette.HEIGHTS["running"] / 2
+        bars = _rectangles(begin, np.maximum(end, begin + least), row - tall, row + tall)
+        axes.add_collection(
+            PolyCollection(list(bars), facecolor="none", edgecolor=palette.PAPER, linewidth=0.0,
+                           hatch=_HATCH, zorder=3), autolim=False,
+        )  # fmt: skip
+    labelled = [(step.begin, step.row) for step in steps[:_LABELLED]]
+    for at, of_row in labelled:
+        axes.plot([at, at], [-0.5, of_row], color=palette.SLOW, linewidth=0.7, zorder=5)
+    if not side.named:
+        ats, of_rows = np.array(labelled).T
+        axes.scatter(ats, of_rows, s=26, marker="<", c=palette.PAPER, edgecolors=palette.SLOW,
+                     linewidths=0.9, zorder=6, clip_on=False)  # fmt: skip
+    for left, line, text in slow_flags(side, until, width):
+        over = 1 + (_STRIP + (line + 0.5) * _FLAG) / height
+        say(axes, left / width, over, text, at=axes.transAxes, color=palette.SLOW, fontsize=7.5)
+
+
+def slow_patch(label: str) -> Patch:
+    """Give the legend's entry for slow steps."""
+    return Patch(facecolor=palette.PAPER, edgecolor=palette.SLOW, linewidth=0.7, hatch=_HATCH, label=label)
 
 
 def caption(side: Side) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engines.slow import SlowStep
 from ..engines.trace import STATE_CODES, Intervals, Trace
 from ..language import State
 from ..measure.run import Run
@@ -20,6 +21,7 @@ Ints = NDArray[np.int64]
 FEW_ROWS = 40  # up to this many rows each has its name
 FEW_BARS = 8_000  # up to this many bars are drawn one by one
 FEW_EVENTS = 200_000  # up to this many it pays to look at every interval
+MOST_SLOW = 400  # slow steps that are drawn
 OTHER = "other waits"
 NOT_BEGUN = "not begun"
 READY, RUNNING, WAITING = (STATE_CODES[s] for s in (State.READY, State.RUNNING, State.WAITING))
@@ -85,6 +87,16 @@ class Side:
     def takes_turns(self) -> bool:
         """Whether only one row runs at a time."""
         return self.trace.unit == "coroutine"
+
+    @property
+    def slow(self) -> Sequence[SlowStep]:
+        """The steps that held the thread for long, the longest first; `MOST_SLOW` at most."""
+        return () if self.run is None else self.run.slow_steps[:MOST_SLOW]
+
+    @property
+    def virtual(self) -> bool:
+        """Whether time jumps, and steps take none."""
+        return self.run is not None and self.run.virtual
 
     @property
     def named(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
 from ..language import State, Task, Where
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, number, one_line, percent, times
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from ..measure.run import Run
 
 ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
+_SLOW = 3  # how many lines that held the thread are named
+# The share of a step for which the thread computed, above and below which that is the whole story.
+_COMPUTED, _BLOCKED = 0.7, 0.3
 _NAMED = 4  # how many coroutines a line of the summary names before it says "and 997 more"
 _LONG_STEP = 0.01  # seconds; a step this long is always named, shorter ones if they dominate
 
@@ -100,6 +104,7 @@ def summary(run: Run) -> str:
     lines = [headline(run)]
     lines += _pace(run)
     lines += _where_time_went(run)
+    lines += _slow_steps(run)
     lines += _errors(run)
     for state, word in ((State.CANCELLED, "cancelled"), (State.LEFT_OVER, "left over")):
         tasks = [task for task in run.tasks if task.state is state]
@@ -150,11 +155,67 @@ def _where_time_went(run: Run) -> list[str]:
         if few_events(trace):
             said += _reasons(seconds_by_verb(trace, trace.intervals()))
         lines.append(f"the coroutines' time: {said}")
+    if run.slow_steps:
+        return lines  # the longest is named among them
     row = int(np.argmax(totals["longest"]))
     longest = float(totals["longest"][row])
     if longest >= _LONG_STEP or longest > 0.25 * run.elapsed > 0:
         lines.append(f"longest step: {one_line(trace.name(row), 60)}, {duration(longest)}")
     return lines
+
+
+def _slow_steps(run: Run) -> list[str]:
+    """Say what held the thread: the worst lines, each once, however often it did."""
+    groups: dict[tuple[Where | None, str, str], list[SlowStep]] = {}
+    for step in run.slow_steps:
+        # The longest come first, and so do their groups.
+        groups.setdefault((step.where, step.call, "" if step.where else step.name), []).append(step)
+    # Three at a time are worth less than one that is as long: by the sum.
+    worst = sorted(groups.values(), key=lambda steps: -sum(step.seconds for step in steps))
+    lines = [_held(steps) for steps in worst[:_SLOW]]
+    named = sum(len(steps) for steps in worst[:_SLOW])
+    if run.slow_count > named:
+        rest = count(run.slow_count - named, "more step")
+        lines.append(f"and {rest} that held the thread for {duration(slow_limit(run))} or longer")
+    return lines
+
+
+def _held(steps: list[SlowStep]) -> str:
+    step = steps[0]
+    seconds = sum(each.seconds for each in steps)
+    busy = [each.busy for each in steps if each.busy is not None]
+    share = sum(busy) / len(busy) if busy else None
+    about = "" if all(each.exact for each in steps) else "about "
+    names = list(dict.fromkeys(one_line(each.name, 40) for each in steps))
+    who = names[0] if len(names) == 1 else f"{count(len(names), 'coroutine')}, {names[0]} among them"
+    if step.where is None:
+        return f"{who} held the thread for {about}{duration(seconds)}, nobody saw at which line"
+    what = one_line(step.call or step.text, 72)
+    if step.inside:
+        what += f" (in {one_line(step.inside, 60)})"
+    did = "computed" if share is not None and share > _COMPUTED else "held the thread"
+    said = f"{step.where}: {what}" if what else str(step.where)
+    said += f" {did} for {about}{duration(seconds)}"
+    said += f" in {number(len(steps))} steps" if len(steps) > 1 else ""
+    if did == "computed":
+        return said + f" without a switch, in {who}"
+    said += f", in {who}"
+    if share is None or share < _BLOCKED:
+        blocked = "" if share is None else "it blocked, and could not be switched: "
+        return said + f" ({blocked}in_thread(...) around the call lets the others run)"
+    return said + f" (for {percent(share)} of it by computing)"
+
+
+def slow_label(step: SlowStep) -> str:
+    """Give what the timeline says about a slow step: ``1.2 s: database.execute(query)``."""
+    about = "" if step.exact else "about "
+    what = step.call or (str(step.where) if step.where is not None else step.name)
+    return f"{about}{duration(step.seconds)}: {one_line(what, 40)}"
+
+
+def slow_limit(run: Run) -> float:
+    """Give from how many seconds on a step is slow."""
+    return float(run.options.get("slow_step", 1000 * DEFAULT_SLOW_STEP)) / 1000
 
 
 def _reasons(seconds: dict[str, float]) -> str:

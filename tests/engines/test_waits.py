@@ -255,9 +255,9 @@ def test_a_future_and_many_of_them_are_waited_for() -> None:
 def test_a_block_with_a_timeout_limits_whatever_waits() -> None:
     a, b = socket.socketpair()
     waits: list[Callable[[], Any]] = [
-        lambda: BEFORE["lock"].acquire(), queue.Queue().get, lambda: queue.SimpleQueue().get(), threading.Event().wait,
-        lambda: select.select([a], [], []), lambda: a.recv(1), lambda: subprocess.run(["sleep", "60"]),
-        lambda: os.read(b.fileno(), 1),
+        lambda: BEFORE["lock"].acquire(), queue.Queue().get, lambda: queue.SimpleQueue().get(),
+        threading.Event().wait, lambda: select.select([a], [], []), lambda: a.recv(1),
+        lambda: subprocess.run(["sleep", "60"]), lambda: os.read(b.fileno(), 1),
     ]  # fmt: skip
 
     def limited(function: Callable[[], Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import threading
 
@@ -177,6 +178,19 @@ def test_one_that_has_begun_is_refused():
 def test_an_unknown_option_or_value_is_refused_in_words(options, error, said):
     with pytest.raises(error, match=said):
         run(plain, **options)
+
+
+def blocking():
+    yield
+    ctypes.CDLL(None).usleep(300_000)
+
+
+def test_a_run_has_the_steps_that_held_the_thread_and_how_many():
+    seen = quiet(blocking(), slow_step=100)
+    (step,) = seen.slow_steps
+    assert (step.name, step.row, seen.slow_count) == ("blocking", 0, 1)
+    assert step.where.line == blocking.__code__.co_firstlineno + 2
+    assert quiet(blocking(), slow_step=1e6).slow_steps == []
 
 
 def test_on_and_off_can_be_said_with_booleans():

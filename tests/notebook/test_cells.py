@@ -310,6 +310,7 @@ def test_the_line_magic_takes_any_expression(kernel, line):
     ("--baseline-budget much", "must be a number"),
     ("--baseline-budget 0", "must be more than 0"),
     ("--detail=-5", "must be 0 or more"),
+    ("--slow-step 0", "must be more than 0"),
     ("-o 1x", "-o takes the name of a variable"),
     ("-o for", "-o takes the name of a variable"),
     ("-o", "expected one argument"),

@@ -15,6 +15,7 @@ def run_of(body: Callable[[], Any], baseline: Run | None = None, **options: Any)
     """Run a body as the first coroutine."""
     scheduler = Scheduler(**options)
     scheduler.run(lambda engine: engine.spawn(body()))
+    slow_steps, slow_count = scheduler.slow_steps()
     return Run(
         tasks=list(scheduler.tasks),
         trace=scheduler.trace,
@@ -23,6 +24,8 @@ def run_of(body: Callable[[], Any], baseline: Run | None = None, **options: Any)
         virtual=options.get("clock") == "virtual",
         has_body=True,
         baseline=baseline,
+        slow_steps=slow_steps,
+        slow_count=slow_count,
     )
 
 
