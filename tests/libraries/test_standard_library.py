@@ -8,6 +8,7 @@ import queue
 import subprocess
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,13 @@ def test_subprocesses_that_are_run(together: Together) -> None:
     assert together(wait) == [0] * COUNT
 
 
-def test_subprocesses_whose_output_is_captured(together: Together) -> None:
+# One pipe is simply read; with two, `communicate` waits for both of them at once.
+@pytest.mark.parametrize("pipes", [{"stdout": subprocess.PIPE}, {"capture_output": True}], ids=["one", "two"])
+def test_subprocesses_whose_output_is_captured(together: Together, pipes: dict[str, Any]) -> None:
     command = f"sleep {servers.SECONDS}; echo $0"
 
     def wait(n: int) -> str:
-        return subprocess.run(["sh", "-c", command, str(n)], capture_output=True, text=True).stdout
+        return str(subprocess.run(["sh", "-c", command, str(n)], text=True, **pipes).stdout)
 
     assert together(wait) == [f"{n}\n" for n in NUMBERS]
 
