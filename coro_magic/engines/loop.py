@@ -68,6 +68,7 @@ class Loop:
         self._finished = False
         self._closing = False
         self._interrupt_wanted = False
+        self._over_since = _NEVER
         self._home: greenlet.greenlet
         self._idle_workers: list[greenlet.greenlet] = []
         # For what the loop calls in the name of a parked task: its own context is in use.
@@ -311,6 +312,7 @@ class Loop:
         ready.extend(rest)
         # From here on whoever is woken is behind them.
         line.clear()
+        idle_since = _NEVER
         while True:
             if self._interrupt_wanted:
                 self._stop()
@@ -336,7 +338,10 @@ class Loop:
                 line.begin(batch)
                 self.stepping = True
                 return True
+            idle_since = min(idle_since, line.boundary)
             if not self._idle():
+                # The time in which it turned out that nobody else would do anything is not the run's.
+                self._over_since = idle_since
                 self._finished = True
                 return False
 
