@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Outcome:
     Attributes
     ----------
     kind:
-        "passed", "failed", "error", "skipped", "expected failure", "hung", "died" or "not run".
+        "passed", "failed", "error", "skipped", "expected failure", "hung", "died", "broke off" (it
+        ended the run) or "not run".
     said:
         The traceback, the reason, or where it hung.
     seconds:
@@ -134,13 +136,17 @@ def exceptions() -> dict[str, str]:
     }
 
 
-def outcomes(module: str, way: Way | None, only: tuple[str, ...] = ()) -> dict[str, Outcome]:
+def outcomes(
+    module: str, way: Way | None, only: tuple[str, ...] = (), without: Collection[str] = ()
+) -> dict[str, Outcome]:
     """Run a module and give what its tests came to. After one that hangs or crashes the rest goes on.
 
     Parameters
     ----------
     way:
         How they are run inside a coroutine; None for plain.
+    without:
+        Tests to leave out.
     """
     found: dict[str, Outcome] = {}
     while True:
@@ -149,7 +155,7 @@ def outcomes(module: str, way: Way | None, only: tuple[str, ...] = ()) -> dict[s
             results = Path(folder) / "results"
             results.touch()
             skip = Path(folder) / "skip"
-            skip.write_text("\n".join(found))
+            skip.write_text("\n".join([*found, *without]))
             command = [sys.executable, "-W", "ignore", str(HERE / "inside.py"), str(results), module]
             command += ["--plain"] if way is None else way.arguments()
             command += ["--skip", str(skip), "--patience", str(PATIENCE * 0.75)]
@@ -170,7 +176,10 @@ def outcomes(module: str, way: Way | None, only: tuple[str, ...] = ()) -> dict[s
             if "ended" in line:
                 ended = True
             elif "broken" in line:
-                found[f"the run of {module}"] = Outcome("error", line["broken"])
+                # By the test that ran last, or by none.
+                test = running or f"the run of {module}"
+                if test not in found or found[test].good:
+                    found[test] = Outcome("broke off", line["broken"])
             elif line["outcome"] == "begun":
                 running = line["test"]
             elif line["test"] not in found or found[line["test"]].good:
@@ -219,8 +228,10 @@ def compare(module: str, only: tuple[str, ...] = (), way: Way | None = None) -> 
         return comparison
     known = exceptions()
     begun = time.monotonic()
-    plain, inside = outcomes(module, PLAIN, only), outcomes(module, way, only)
+    plain = outcomes(module, PLAIN, only)
     good = {test for test, outcome in plain.items() if outcome.good}
+    # What does not pass plain proves nothing inside, and may take its time to.
+    inside = outcomes(module, way, only, plain.keys() - good)
     first = {test: inside.get(test, Outcome("not run")) for test in good}
     # What is no test of the module: the run itself, a fixture of a class.
     first |= {test: outcome for test, outcome in inside.items() if test not in plain and not outcome.good}
