@@ -59,7 +59,7 @@ class Grid:
         """Add single events, in any order."""
         if not len(rows):
             return
-        self._widen(int(rows.max()) + 1, float(times.max()))
+        self._widen(int(np.max(rows)) + 1, float(np.max(times)))
         kinds = codes & KIND_MASK
         groups = rows // self.per_group
         at = np.clip(times / self.width, 0, self.bins * (1 - 1e-12))
@@ -177,4 +177,4 @@ def _at_most(values: Floats, count: int, axis: int, how: Any) -> Floats:
         shape = [1] * values.ndim
         shape[axis] = count
         summed = summed / lengths.reshape(shape)
-    return summed
+    return np.asarray(summed, np.float64)

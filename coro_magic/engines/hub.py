@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import selectors
 import socket
 import threading
 import time
@@ -17,6 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+
+from .descriptors import Descriptors, Watch
 
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
 _MAX_HELPERS = 32
@@ -49,31 +50,6 @@ class Timer:
         if self.callback is not None:
             self.callback = None
             self.hub.timer_called_off()
-
-
-class Watch:
-    """A callback when a descriptor is ready. Call it to call back, unless it was called off."""
-
-    __slots__ = ("callback", "descriptor", "hub", "writing")
-
-    def __init__(
-        self, hub: Hub, descriptor: int, writing: bool, callback: Callable[[], None]
-    ) -> None:
-        self.hub = hub
-        self.descriptor = descriptor
-        self.writing = writing
-        self.callback: Callable[[], None] | None = callback
-
-    def __call__(self) -> None:
-        callback, self.callback = self.callback, None
-        if callback is not None:
-            callback()
-
-    def cancel(self) -> None:
-        """Call it off; more than once is harmless, and so is too late."""
-        if self.callback is not None:
-            self.callback = None
-            self.hub.unwatch(self)
 
 
 class Look:
@@ -140,8 +116,6 @@ class Hub:
         self._timers: list[tuple[float, int, Timer]] = []
         self._called_off = 0
         self._order = itertools.count()
-        self._watches: dict[int, tuple[deque[Watch], deque[Watch]]] = {}
-        self._selector = selectors.DefaultSelector()
         self._looks: dict[Look, None] = {}
         # Looks at what somebody outside the run has to do, if it is to come.
         self._outside = 0
@@ -154,7 +128,7 @@ class Hub:
         self._inbox, self._outbox = socket.socketpair()
         self._inbox.setblocking(False)
         self._outbox.setblocking(False)
-        self._selector.register(self._inbox, selectors.EVENT_READ)
+        self._descriptors = Descriptors(self._inbox.fileno(), self._drain)
 
     # Timers.
 
@@ -201,67 +175,22 @@ class Hub:
 
         Those who watch for the same are called one after another, in the order asked.
         """
-        watch = Watch(self, descriptor, writing, callback)
-        queues = self._watches.get(descriptor)
-        if queues is None:
-            queues = self._watches[descriptor] = (deque(), deque())
-        queues[writing].append(watch)
-        if len(queues[writing]) == 1:
-            try:
-                self._register(descriptor, queues)
-            except PermissionError:
-                # A regular file: it cannot be waited for, and is always ready.
-                self._watches.pop(descriptor, None)
-                self._soon.append(watch)
-            except BaseException:
-                self._watches.pop(descriptor, None)
-                raise
-        return watch
-
-    def _register(self, descriptor: int, queues: tuple[deque[Watch], deque[Watch]]) -> None:
-        events = (selectors.EVENT_READ if queues[0] else 0) | (
-            selectors.EVENT_WRITE if queues[1] else 0
-        )
-        registered = descriptor in self._selector.get_map()
-        if not events:
-            del self._watches[descriptor]
-            if registered:
-                self._forget(descriptor)
-        elif not registered:
-            self._selector.register(descriptor, events)
-        else:
-            try:
-                self._selector.modify(descriptor, events)
-            except (KeyError, OSError):
-                # Closed in the meantime, and opened again as something else.
-                self._forget(descriptor)
-                self._selector.register(descriptor, events)
-
-    def _forget(self, descriptor: int) -> None:
-        with suppress(KeyError, ValueError, OSError):
-            self._selector.unregister(descriptor)
-
-    def unwatch(self, watch: Watch) -> None:
-        """Call a watch off."""
-        queues = self._watches.get(watch.descriptor)
-        if queues is not None and watch in queues[watch.writing]:
-            queues[watch.writing].remove(watch)
-            if not queues[watch.writing]:
-                self._register(watch.descriptor, queues)
+        try:
+            return self._descriptors.watch(descriptor, writing, callback)
+        except PermissionError:
+            # A regular file: it cannot be waited for, and is always ready.
+            watch = Watch(self._descriptors, descriptor, writing, callback)
+            self._soon.append(watch)
+            return watch
 
     def closing(self, descriptor: int) -> None:
         """A descriptor is about to be closed: call everybody back who watches it, to find that out."""
-        queues = self._watches.pop(descriptor, None)
-        if queues is not None:
-            self._forget(descriptor)
-            for watch in [*queues[0], *queues[1]]:
-                if watch.callback is not None:
-                    watch.callback()
+        self._descriptors.closing(descriptor)
 
     @property
     def watching(self) -> bool:
         """Whether somebody waits for a descriptor, or for something to be looked at."""
-        return bool(self._watches) or bool(self._looks)
+        return bool(self._descriptors) or bool(self._looks)
 
     # What has to be looked at.
 
@@ -358,7 +287,7 @@ class Hub:
         """Whether anything can still happen by itself."""
         return (
             self.next_timer != float("inf")
-            or bool(self._watches)
+            or bool(self._descriptors)
             or bool(self.offloaded)
             or bool(self._soon)
             or len(self._looks) > self._outside
@@ -391,25 +320,10 @@ class Hub:
             until = min(until, min(look.due for look in self._looks) - time.monotonic())
         until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
         try:
-            found = self._selector.select(until)
+            self._descriptors.wait(until)
         except BaseException as error:
             # A signal handler of the user's raised it, while nobody ran.
             self.struck(error)
-            found = []
-        for key, events in found:
-            if key.fileobj is self._inbox:
-                self._drain()
-                continue
-            queues = self._watches.get(key.fd)
-            if queues is None:
-                self._forget(key.fd)
-                continue
-            for writing, event in ((0, selectors.EVENT_READ), (1, selectors.EVENT_WRITE)):
-                if events & event and queues[writing]:
-                    watch = queues[writing].popleft()
-                    if not queues[writing]:
-                        self._register(key.fd, queues)
-                    watch()
         if self._looks:
             self._look()
         while self._soon:
@@ -427,7 +341,7 @@ class Hub:
         for _ in self.helpers:
             self._work.release()
         self._jobs.clear()
-        self._selector.close()
+        self._descriptors.close()
         self._inbox.close()
         self._outbox.close()
         now = time.monotonic()

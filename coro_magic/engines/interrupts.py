@@ -84,7 +84,7 @@ class Interrupts:
         self._count += not again
         # Who insists is heard, wherever that finds us: better a queue half changed than a dead kernel.
         in_step = in_user_code(frame)
-        if in_step and self._patience and not self._run.interrupted and _would_skip_cleanup(frame):
+        if in_step and self._patience and not self._run.interrupted and _is_bad_moment(frame):
             # The scheduler's next occasion comes first, if this step ends at all.
             self._patience -= 1
             in_step = False
@@ -116,16 +116,25 @@ class Interrupts:
 _JUMP_BACK = dis.opmap.get("JUMP_BACKWARD")
 
 
-def _would_skip_cleanup(frame: types.FrameType | None) -> bool:
-    """Say whether an error raised here may pass a ``finally`` by.
+# Between taking a lock and the ``try`` that gives it back nothing must be raised, and there may be such
+# a moment at any line of these.
+_DELICATE = ("logging", "queue", "threading", "concurrent.futures._base", "concurrent.futures.thread")
 
-    Before CPython 3.13 the jump back to the head of a loop is not covered by the ``try`` around the
-    loop, and it is where interrupts are looked for: in ``try: while True: yield``, most of them.
-    """
-    if sys.version_info >= (3, 13) or frame is None or frame.f_lasti < 0:
+
+def _is_bad_moment(frame: types.FrameType | None) -> bool:
+    """Say whether an error raised here may pass a ``finally`` by, or leave a lock taken."""
+    if frame is None or frame.f_lasti < 0:
         return False
+    if frame.f_globals.get("__name__") in _DELICATE:
+        return True
+    # Before CPython 3.13 the jump back to the head of a loop is not covered by the ``try`` around the
+    # loop, and it is where interrupts are looked for: in ``try: while True: yield``, most of them.
     code = frame.f_code
-    return bool(code.co_exceptiontable) and code.co_code[frame.f_lasti] == _JUMP_BACK
+    return (
+        sys.version_info < (3, 13)
+        and bool(code.co_exceptiontable)
+        and code.co_code[frame.f_lasti] == _JUMP_BACK
+    )
 
 
 def in_user_code(frame: types.FrameType | None) -> bool:

@@ -74,6 +74,11 @@ class Loop:
         self._neutral = Context()
 
     @property
+    def closing(self) -> bool:
+        """Whether the run is over, and its coroutines are being closed."""
+        return self._closing
+
+    @property
     def current(self) -> ScheduledTask | None:
         """The task that is making a step, None between steps."""
         return self._line.running if self.stepping else None
@@ -189,13 +194,14 @@ class Loop:
         task = self.current
         if task is None:
             raise RuntimeError("only a coroutine of the run can wait")
-        if task.overdue is not None:
+        if task.overdue is not None and not request.shielded:
             task.raise_overdue()
         # What is called from here on (a lock that a finalizer takes, say) must not come back here.
         self.hub.busy = True
         try:
-            self._line.asking = None
-            self._line.settle_before()
+            line = self._line
+            line.asking = None
+            line.settle_before(task)
             value = request.begin(task)
             context = task.context
             task.parked = greenlet.getcurrent()
@@ -204,9 +210,9 @@ class Loop:
             else:
                 # To block is to let the others run, even if there is nothing to wait for.
                 task.step, task.argument = give_resume, (value, None)
-                self._line.arrive(task)
+                line.arrive(task)
             task.context = self._neutral
-            time = self._line.settle_running()
+            time = line.settle_running(task)
             if self._recording:
                 code = YIELDED
                 if task.request is not None:

@@ -131,6 +131,9 @@ class ScheduledTask(Task):
         if self._final is not None:
             return
         if self.request is not None:
+            if self.request.shielded:
+                self.overdue = self.overdue or error
+                return
             self.request.withdraw()
             self.fail(error)
             if hasattr(error, _LASTING):

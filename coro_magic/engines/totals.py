@@ -91,7 +91,7 @@ class Totals:
         if not stretch.count:
             return
         rows = np.frombuffer(stretch.rows, np.int32)
-        columns = self._grown(int(rows.max()) + 1)
+        columns = self._grown(int(np.max(rows)) + 1)
         # A row may be in the batch more than once: plain indexing would count it once.
         np.add.at(columns["resumptions"], rows, np.int64(stretch.count))
         np.add.at(columns["running"], rows, np.float64(stretch.seconds / len(rows)))

@@ -131,12 +131,15 @@ class Request:
         (waiting for more items), rather than stuck.
     often_at_once:
         Whether it often needs no waiting, so that on threads `attempt` is worth a try first.
+    shielded:
+        Whether a cancellation, or a time that is over, has to wait until this is done.
     """
 
     __slots__ = ("waiter",)
     verb = "wait"
     left_over = False
     often_at_once = False
+    shielded = False
     waiter: Waiter | None
 
     def begin(self, waiter: Waiter) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import multiprocessing
 import os
 import queue
 import select
@@ -11,6 +10,7 @@ import selectors
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import types
@@ -289,19 +289,19 @@ def test_a_cancelled_wait_is_withdrawn() -> None:
             spawn(select.select, [a], [], []), spawn(threading.Event().wait, 60),
         ]  # fmt: skip
         yield sleep(0.005)
-        assert len(hub._looks) > 2 and hub._watches
+        assert len(hub._looks) > 2 and hub._descriptors
         for task in tasks:
             task.cancel()
         for task in tasks:
             with pytest.raises(concurrent.futures.CancelledError):
                 task.result()
-        return dict(hub._looks), dict(hub._watches), hub._outside, dict(_waiting)
+        return dict(hub._looks), bool(hub._descriptors), hub._outside, dict(_waiting)
 
     def scheduler_here() -> Any:
         return switching.coroutine_here()
 
     with BEFORE["lock"]:
-        assert result_of(body) == ({}, {}, 0, {})
+        assert result_of(body) == ({}, False, 0, {})
     a.close()
     b.close()
 
@@ -426,30 +426,53 @@ def test_other_processes_are_waited_for() -> None:
     assert found == (3, b"out\n", b"err\n", 200_000, True, 5) and turns > 10
 
 
-def _child(connection: Any, items: Any) -> None:
-    time.sleep(0.03)
-    connection.send("hello " * 20_000)
-    items.put(connection.recv())
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_process_of_multiprocessing_is_talked_to_and_joined(method: str) -> None:
-    def wait() -> Any:
-        context = multiprocessing.get_context(method)
-        ours, theirs = context.Pipe()
-        items = context.Queue()
-        process = context.Process(target=_child, args=(theirs, items))
-        process.start()
-        got = ours.recv()
-        ours.send("back")
-        answer = items.get(timeout=30)
-        process.join()
-        items.close()
-        items.join_thread()
-        return len(got), answer, process.exitcode
+def test_a_process_of_multiprocessing_is_talked_to_and_joined(method: str, tmp_path: Any) -> None:
+    # In a process of its own: multiprocessing leaves one that tracks resources.
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import multiprocessing, sys, time
+            import coro_magic
 
-    found, turns = beside(wait)
-    assert found == (120_000, "back", 0) and turns > 5
+            def child(connection, items):
+                time.sleep(0.03)
+                connection.send("hello " * 20_000)
+                items.put(connection.recv())
+
+            turns = 0
+
+            def ticks():
+                global turns
+                while True:
+                    turns += 1
+                    yield coro_magic.sleep(0.001)
+
+            def body():
+                coro_magic.spawn(ticks(), daemon=True)
+                context = multiprocessing.get_context(sys.argv[1])
+                ours, theirs = context.Pipe()
+                items = context.Queue()
+                process = context.Process(target=child, args=(theirs, items))
+                process.start()
+                got = ours.recv()
+                ours.send("back")
+                answer = items.get(timeout=30)
+                process.join()
+                items.close()
+                items.join_thread()
+                print(len(got), answer, process.exitcode, turns > 5)
+
+            if __name__ == "__main__":
+                coro_magic.run(body, baseline="off")
+            """
+        )
+    )
+    ended = subprocess.run([sys.executable, "-W", "ignore", str(script), method],
+                           capture_output=True, text=True, timeout=60,
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+    assert ended.stdout == "120000 back 0 True\n", ended.stderr
 
 
 def test_coroutines_are_kept_apart_as_threads_are() -> None:
@@ -526,6 +549,64 @@ def test_a_step_that_waits_for_a_lock_at_the_end_of_the_run_is_closed() -> None:
     with lock:
         scheduler = run(body)
     assert scheduler.tasks[1].done() and not _waiting
+
+
+def test_a_finally_block_does_not_wait_for_a_lock_that_nobody_will_release() -> None:
+    lock = threading.Lock()
+    ended = []
+
+    def cleans_up() -> Any:
+        try:
+            time.sleep(60)
+        finally:
+            try:
+                with lock:
+                    ended.append("has it")
+            except Cancelled:
+                ended.append("gave up")
+
+    def holds() -> Any:
+        yield sleep(0.001)
+        with lock:
+            time.sleep(60)
+
+    def body() -> Any:
+        spawn(cleans_up, daemon=True)
+        spawn(holds(), daemon=True)
+        yield sleep(0.01)
+
+    run(body)
+    assert ended == ["gave up"] and not lock.locked()
+
+
+def test_whoever_is_cancelled_while_it_waits_for_a_condition_has_its_lock_again_first() -> None:
+    def body() -> Any:
+        condition = threading.Condition(threading.Lock())
+        log = []
+
+        def waits() -> None:
+            try:
+                with condition:
+                    condition.wait()
+            except Cancelled:
+                log.append("cancelled, and nothing else")
+
+        def holds() -> None:
+            with condition:
+                time.sleep(0.02)
+
+        waiting = spawn(waits)
+        yield sleep(0.001)
+        holding = spawn(holds)
+        yield sleep(0.001)
+        waiting.cancel()
+        yield sleep(0.001)
+        assert not log
+        yield holding
+        yield sleep(0.005)
+        return log, waiting.done()
+
+    assert result_of(body) == (["cancelled, and nothing else"], True)
 
 
 def test_every_method_is_the_original_after_a_run() -> None:

@@ -123,5 +123,5 @@ def test_after_200_interrupts_at_random_moments_everything_is_the_original(kerne
         time.sleep(chance.uniform(0, 0.05))
         kernel.interrupt()
         output = kernel.finish(request)
-        assert output.status == "error" and "KeyboardInterrupt" in output.error
+        assert output.status == "error" and "KeyboardInterrupt" in output.error, output.traceback
         assert kernel.value("changed(), lock.locked(), threading.active_count() < 20") == ([], False, True)

@@ -29,6 +29,9 @@ class Switcher(Protocol):
     hub: Hub
 
     @property
+    def closing(self) -> bool: ...
+
+    @property
     def current(self) -> Any: ...
 
     @property
@@ -77,6 +80,12 @@ def coroutine_here() -> Switcher | None:
     return running
 
 
+def closing_here() -> bool:
+    """Say whether the caller is in a coroutine that is being closed at the end of the run."""
+    running = _running
+    return running is not None and running.closing and _get_ident() == running.thread
+
+
 def call_soon(callback: Callable[[], None]) -> None:
     """Call back on the run's thread, if there is a run. From any thread."""
     running = _running
@@ -119,7 +128,9 @@ def guarded(original: Any, cooperative: Callable[..., Any]) -> Callable[..., Any
     """Make the function that stands in for `original`: cooperative in a coroutine, else the original."""
 
     def patched(*args: Any, **kwargs: Any) -> Any:
-        if coroutine_here() is None:
+        # `coroutine_here`, written out.
+        running = _running
+        if running is None or not running.stepping or _get_ident() != running.thread or running.hub.busy:
             return original(*args, **kwargs)
         return cooperative(*args, **kwargs)
 

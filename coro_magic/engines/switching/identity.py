@@ -40,6 +40,8 @@ class CoroutineThread(threading.Thread):
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the coroutine's end."""
+        if threading.current_thread() is self:
+            raise RuntimeError("cannot join current thread")
         try:
             self._task.exception(timeout)
         except Exception:

@@ -20,9 +20,12 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import Patch, coroutine_here
+from ...language import Cancelled
+from . import Patch, closing_here, coroutine_here
 from .waits import Sign, signal, until
 from .waits import forget as forget_waits
+
+_PATIENCE = 1.0  # seconds for another thread to release a lock when the run is over
 
 LOCK: Any = type(threading.Lock())
 RLOCK: Any = type(threading.RLock())
@@ -70,6 +73,31 @@ def _wait_for(
     return until(attempt, request, timeout)
 
 
+def _in_closing(lock: Any) -> bool:
+    """Acquire for a coroutine that is being closed: another one that holds it will not go on any more."""
+    if _try(lock, False) or _try(lock, True, _PATIENCE):
+        return True
+    raise Cancelled("the run is being closed, and a coroutine of it holds this lock")
+
+
+def _acquire_again(lock: Any, attempt: Callable[[], bool], free: Callable[[], bool]) -> None:
+    """Acquire a lock that whoever waits for a condition has given up, whatever happens meanwhile.
+
+    The code around believes that it has it: a cancellation comes afterwards.
+    """
+
+    def request(left: float | None) -> Sign:
+        return Sign(lock, free, None, "condition", announced=True, outside=True, shielded=True)
+
+    try:
+        until(attempt, request, None)
+    except Cancelled:
+        # Only the end of the run gets through.
+        if not attempt():
+            _in_closing(lock)
+        raise
+
+
 def _seconds(blocking: bool, timeout: float) -> float | None | bool:
     """Give the seconds to wait, None for no limit; False if these arguments are the original's affair."""
     if not blocking or timeout == 0 or not timeout <= threading.TIMEOUT_MAX:
@@ -83,22 +111,26 @@ def _seconds(blocking: bool, timeout: float) -> float | None | bool:
 
 
 def _acquire(original: Callable[..., bool]) -> Callable[..., bool]:
-    def cooperative(lock: Any, blocking: bool = True, timeout: float = -1) -> bool:
+    def everywhere(lock: Any, blocking: bool = True, timeout: float = -1) -> bool:
+        if coroutine_here() is None:
+            if blocking and timeout == -1 and closing_here():
+                return _in_closing(lock)
+            return original(lock, blocking, timeout)
         seconds = _seconds(blocking, timeout)
         if seconds is False or _try(lock, False):
             return original(lock, blocking, timeout) if seconds is False else True
         return _wait_for(lock, lambda: _try(lock, False), lambda: not _locked(lock), seconds)
 
-    return cooperative
+    return everywhere
 
 
 def _enter(original: Callable[..., bool]) -> Callable[..., bool]:
-    def cooperative(lock: Any) -> bool:
-        if _try(lock, False):
-            return True
-        return _wait_for(lock, lambda: _try(lock, False), lambda: not _locked(lock), None)
+    acquire = _acquire(_try)
 
-    return cooperative
+    def everywhere(lock: Any) -> bool:
+        return acquire(lock)
+
+    return everywhere
 
 
 def _release(original: Callable[..., None]) -> Callable[..., None]:
@@ -236,11 +268,13 @@ def _release_save(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _acquire_restore(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    acquire = _acquire_r(_try_r)
-
     def cooperative(lock: Any, state: tuple[int, int]) -> None:
-        for _ in range(state[0]):
-            acquire(lock)
+        here = coroutine_here()
+        assert here is not None
+        owner = here.current
+        _acquire_again(lock, lambda: _try_as(lock, owner), lambda: _may_try(lock))
+        for _ in range(state[0] - 1):
+            _try_as(lock, owner)
 
     return cooperative
 
@@ -249,6 +283,17 @@ def _acquire_restore(original: Callable[[Any, Any], None]) -> Callable[[Any, Any
 
 _BOUND = ("acquire", "release", "_release_save", "_acquire_restore", "_is_owned")
 _rebound: list[tuple[dict[str, Any], str, Any]] = []
+
+
+def _restore_condition(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def cooperative(condition: Any, state: Any) -> None:
+        lock = condition._lock
+        if type(lock) is not LOCK:
+            original(condition, state)
+            return
+        _acquire_again(lock, lambda: _try(lock, False), lambda: not _locked(lock))
+
+    return cooperative
 
 
 def _refreshed(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -294,9 +339,9 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
 def patches() -> list[Patch]:
     """Give the patches."""
     rows = [
-        Patch(LOCK, "acquire", "lock", _acquire),
-        Patch(LOCK, "acquire_lock", "lock", _acquire),
-        Patch(LOCK, "__enter__", "lock", _enter),
+        Patch(LOCK, "acquire", "lock", _acquire, everywhere=True),
+        Patch(LOCK, "acquire_lock", "lock", _acquire, everywhere=True),
+        Patch(LOCK, "__enter__", "lock", _enter, everywhere=True),
         Patch(LOCK, "release", "lock", _release, everywhere=True),
         Patch(LOCK, "release_lock", "lock", _release, everywhere=True),
         Patch(LOCK, "__exit__", "lock", _release, everywhere=True),
@@ -309,6 +354,7 @@ def patches() -> list[Patch]:
         Patch(RLOCK, "_acquire_restore", "lock", _acquire_restore),
         Patch(threading.Condition, "__enter__", "condition", _refreshed),
         Patch(threading.Condition, "wait", "condition", _refreshed),
+        Patch(threading.Condition, "_acquire_restore", "condition", _restore_condition),
         Patch(threading.Condition, "notify", "condition", _refreshed),
     ]
     handle: Any = getattr(__import__("_thread"), "_ThreadHandle", None)

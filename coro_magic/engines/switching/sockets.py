@@ -24,8 +24,9 @@ from . import Patch, coroutine_here
 from .waits import is_ready
 
 # 0 where there is none: then nothing is patched.
-_DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
+_original_send: Any = socket.socket.send
 _RETRY = 0.005  # seconds between attempts to connect where nothing tells when it is worth while
 
 # How `connect` says that it has begun and is not done.
@@ -60,6 +61,13 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
     def make(original: Any) -> Callable[..., Any]:
         def cooperative(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
             timeout = sock.gettimeout()
+            if timeout is None and len(args) == flags_at and not kwargs:
+                # By far the most frequent, written out.
+                while True:
+                    try:
+                        return original(sock, *args, _DONTWAIT)
+                    except BlockingIOError:
+                        _wait(sock, writing, verb, None)
             if timeout == 0.0 or sock.fileno() < 0:
                 return original(sock, *args, **kwargs)
             deadline = None if timeout is None else time.monotonic() + timeout
@@ -148,12 +156,23 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
 
 
 def _sendall(original: Any) -> Callable[..., Any]:
+    send_now = _original_send
+
     def cooperative(sock: socket.socket, data: Any, flags: int = 0, /) -> None:
-        if sock.gettimeout() == 0.0 or sock.fileno() < 0:
+        timeout = sock.gettimeout()
+        if timeout == 0.0 or sock.fileno() < 0:
             original(sock, data, flags)
             return
+        if timeout is None and type(data) is bytes and data:
+            # Most of what is sent finds room at once.
+            try:
+                sent = send_now(sock, data, flags | _DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            data = memoryview(data)[sent:]
         send = socket.socket.send
-        timeout = sock.gettimeout()
         deadline = _deadline(sock)
         with memoryview(data) as view, view.cast("B") as octets:
             sent = 0

@@ -40,14 +40,16 @@ class Sign(Request):
         Whether only another thread or coroutine can change it; else it changes by itself.
     """
 
-    __slots__ = ("_handles", "_words", "announced", "holds", "left_over", "outside", "subject",
+    __slots__ = ("_handles", "_words", "announced", "holds", "left_over", "outside", "shielded", "subject",
                  "timeout", "verb")  # fmt: skip
 
     def __init__(
         self, subject: Any, holds: Callable[[], Any], timeout: float | None, verb: str,
         *, announced: bool = False, outside: bool = False, left_over: bool = False, words: str = "",
+        shielded: bool = False,
     ) -> None:  # fmt: skip
         self.waiter = None
+        self.shielded = shielded
         self.subject = subject
         self.holds = holds
         self.timeout = timeout
