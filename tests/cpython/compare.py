@@ -15,6 +15,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .inside import full_name
+
 HERE = Path(__file__).parent
 PATIENCE = 60.0  # seconds in which some test must begin or end
 ATTEMPTS = 3
@@ -121,10 +123,10 @@ class Comparison:
 
 def is_shipped(module: str) -> bool:
     """Say whether this Python comes with a module of its tests."""
-    return (
-        importlib.util.find_spec("test") is not None
-        and importlib.util.find_spec(f"test.{module}") is not None
-    )
+    try:
+        return importlib.util.find_spec(full_name(module)) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def exceptions() -> dict[str, str]:
