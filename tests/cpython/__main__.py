@@ -9,10 +9,12 @@ pass; what passed inside at a second attempt only; and the tests that held the t
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from .compare import MODULES, Comparison, Way, compare
+from .compare import MODULES, Comparison, Way, compare, end_all
 
 _HELD = 0.3  # seconds for which a test may hold the thread without being named
 
@@ -42,6 +44,12 @@ def details(found: Comparison) -> list[str]:
     return told + [f"{test}: held the thread for {held:.2f} s" for test, held in held if held > _HELD]
 
 
+def _give_up(signum: int, frame: object) -> None:
+    # A test that hangs would outlive us, and keep its port.
+    end_all()
+    os._exit(128 + signum)
+
+
 def main() -> int:
     """Print the table; gives 1 if tests differ that are not listed, or listed ones pass."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -51,6 +59,8 @@ def main() -> int:
     parser.add_argument("--trace", choices=("on", "off"), default="off")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, _give_up)
+    signal.signal(signal.SIGINT, _give_up)
     way = Way(given.importing, given.trace)
     print("| module | run | same | different | listed | seconds |\n|---|---|---|---|---|---|", flush=True)
     comparisons = []

@@ -200,22 +200,38 @@ def outcomes(
             return found
 
 
+_going_on: set[subprocess.Popen[bytes]] = set()
+
+
+def end_all() -> None:
+    """End the processes that run tests, with what the tests have started: each has a group of its own."""
+    for process in list(_going_on):
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def _came_to_an_end(process: subprocess.Popen[bytes], results: Path) -> bool:
     """Wait for a process that writes results; end it when nothing is written for too long."""
     size, since = -1, time.monotonic()
-    while True:
-        try:
-            process.wait(0.5)
-            return True
-        except subprocess.TimeoutExpired:
-            now = os.path.getsize(results)
-            if now != size:
-                size, since = now, time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
-                # With what its tests have started: it has a group of its own.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                return False
+    _going_on.add(process)
+    try:
+        while time.monotonic() - since <= PATIENCE:
+            try:
+                process.wait(0.5)
+                return True
+            except subprocess.TimeoutExpired:
+                now = os.path.getsize(results)
+                if now != size:
+                    size, since = now, time.monotonic()
+        return False
+    finally:
+        _end(process)
+        _going_on.discard(process)
 
 
 def compare(module: str, only: tuple[str, ...] = (), way: Way | None = None) -> Comparison:
