@@ -392,6 +392,33 @@ def test_a_pipe_is_read_and_written_in_full() -> None:
     assert result_of(body)
 
 
+def test_a_socket_that_blocks_sends_all_and_receives_all_that_it_is_asked_for() -> None:
+    def body() -> Any:
+        a, b = socket.socketpair()
+        sent = os.urandom(3_000_000)
+
+        def receives() -> bytes:
+            first = b.recv(1_000_000, socket.MSG_WAITALL)
+            buffer = bytearray(500_000)
+            assert b.recv_into(buffer, 0, socket.MSG_WAITALL) == len(buffer)
+            rest = b""
+            while len(first) + len(buffer) + len(rest) < 2 * len(sent):
+                rest += b.recv(1_000_000)
+            assert len(first) == 1_000_000
+            return first + bytes(buffer) + rest
+
+        receiving = spawn(receives)
+        yield
+        assert a.send(sent) == len(sent)
+        assert a.sendmsg([sent[:10], sent[10:]]) == len(sent)
+        got = yield receiving
+        a.close()
+        b.close()
+        return got == sent + sent
+
+    assert result_of(body)
+
+
 def test_names_are_looked_up_by_helper_threads() -> None:
     original, asked = socket.gethostbyname, []
 

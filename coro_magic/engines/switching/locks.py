@@ -327,6 +327,8 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
     from .waits import look_until
 
     def cooperative(handle: Any, timeout: float | None = None) -> None:
+        # It was never started, or is the caller's own: the original says so at once.
+        original(handle, 0)
         if not handle.is_done():
             seconds = None if timeout is None or timeout < 0 else timeout
             if not look_until(handle.is_done, seconds, "join", "the end of a thread"):

@@ -44,6 +44,15 @@ def _getaddrinfo(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _getnameinfo(original: Any) -> Callable[..., Any]:
+    look_up = _in_thread(original)
+
+    def cooperative(sockaddr: Any, flags: int, /) -> Any:
+        return look_up(sockaddr, flags) if isinstance(sockaddr, tuple) else original(sockaddr, flags)
+
+    return cooperative
+
+
 def patches() -> list[Patch]:
     """Give the patches for what this platform has."""
     rows: list[tuple[str, Any]] = [
@@ -51,6 +60,6 @@ def patches() -> list[Patch]:
         ("gethostbyname", _in_thread),
         ("gethostbyname_ex", _in_thread),
         ("gethostbyaddr", _in_thread),
-        ("getnameinfo", _in_thread),
+        ("getnameinfo", _getnameinfo),
     ]
     return [Patch(socket, name, "name look-up", make) for name, make in rows if hasattr(socket, name)]

@@ -55,6 +55,32 @@ def _deadline(sock: socket.socket) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
+_WAITALL = int(getattr(socket, "MSG_WAITALL", 0))
+
+
+def _receive_all(receive: Callable[..., bytes], sock: socket.socket, flags: int, size: int) -> bytes:
+    """What MSG_WAITALL means, which the system forgets when it is told not to wait."""
+    parts: list[bytes] = []
+    while size > 0 and (part := receive(sock, size, flags)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _receive_all_into(
+    receive: Callable[..., int], sock: socket.socket, flags: int, buffer: Any, size: int = 0
+) -> int:
+    """The same, into a buffer."""
+    with memoryview(buffer) as view, view.cast("B") as octets:
+        wanted, got = size or len(octets), 0
+        while got < wanted and (more := receive(sock, octets[got:wanted], wanted - got, flags)):
+            got += more
+    return got
+
+
+_COLLECTING: dict[str, Callable[..., Any]] = {"recv": _receive_all, "recv_into": _receive_all_into}
+
+
 def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Callable[..., Any]]:
     """Make the cooperative form of a method that takes flags as its positional argument `flags_at`."""
 
@@ -70,6 +96,9 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
                         _wait(sock, writing, verb, None)
             if timeout == 0.0 or sock.fileno() < 0:
                 return original(sock, *args, **kwargs)
+            flags = kwargs.get("flags", args[flags_at] if len(args) > flags_at else 0)
+            if flags & _WAITALL and not flags & socket.MSG_PEEK and original.__name__ in _COLLECTING:
+                return _COLLECTING[original.__name__](cooperative, sock, flags & ~_WAITALL, *args[:flags_at])
             deadline = None if timeout is None else time.monotonic() + timeout
             if timeout is not None and not _is_ready(sock, writing):
                 # With a timeout of its own the original would wait before it tries.
@@ -135,6 +164,25 @@ def _sendto(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _send(original: Any) -> Callable[..., Any]:
+    once = _with_flags("send", True, 1)(original)
+
+    def cooperative(sock: socket.socket, data: Any, *args: Any) -> int:
+        sent: int = once(sock, data, *args)
+        if (type(data) is bytes and sent == len(data)) or sock.gettimeout() is not None:
+            return sent
+        # A call that blocks returns when all is taken, and there is code that relies on it.
+        with memoryview(data) as view, view.cast("B") as octets:
+            while sent < len(octets) and sock.type == socket.SOCK_STREAM:
+                try:
+                    sent += once(sock, octets[sent:], *args)
+                except OSError:
+                    break  # the next call meets it
+        return sent
+
+    return cooperative
+
+
 def _sendmsg(original: Any) -> Callable[..., Any]:
     def cooperative(
         sock: socket.socket, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /
@@ -148,9 +196,15 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
             _wait(sock, True, "send", deadline)
         while True:
             try:
-                return original(sock, buffers, ancdata, flags | _DONTWAIT, address)
+                sent: int = original(sock, buffers, ancdata, flags | _DONTWAIT, address)
+                break
             except BlockingIOError:
                 _wait(sock, True, "send", deadline)
+        if deadline is None and sock.type == socket.SOCK_STREAM:
+            # As with `send`: the rest, if there is one.
+            if sent < sum(memoryview(each).nbytes for each in buffers):
+                sent += sock.send(b"".join(bytes(each) for each in buffers)[sent:], flags)
+        return sent
 
     return cooperative
 
@@ -283,7 +337,7 @@ def patches() -> list[Patch]:
         ("recv_into", _with_flags("recv", False, 2)),
         ("recvfrom", _with_flags("recv", False, 1)),
         ("recvfrom_into", _with_flags("recv", False, 2)),
-        ("send", _with_flags("send", True, 1)),
+        ("send", _send),
         ("sendall", _sendall),
         ("sendto", _sendto),
         ("recvmsg", _filled("recv", (0, 0))),
