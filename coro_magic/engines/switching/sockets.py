@@ -200,10 +200,11 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
                 break
             except BlockingIOError:
                 _wait(sock, True, "send", deadline)
-        if deadline is None and sock.type == socket.SOCK_STREAM:
-            # As with `send`: the rest, if there is one.
-            if sent < sum(memoryview(each).nbytes for each in buffers):
-                sent += sock.send(b"".join(bytes(each) for each in buffers)[sent:], flags)
+        if deadline is not None or sock.type != socket.SOCK_STREAM:
+            return sent
+        # As with `send`: the rest, if there is one.
+        if sent < sum(memoryview(each).nbytes for each in buffers):
+            sent += sock.send(b"".join(bytes(each) for each in buffers)[sent:], flags)
         return sent
 
     return cooperative
