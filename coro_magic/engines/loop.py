@@ -51,6 +51,7 @@ class Loop:
         # Told before a step is parked and when it goes on: see `observe`.
         self.on_switch: Callable[[bool], None] | None = None
         self.hub: Hub
+        self.virtual = virtual
         self._virtual_clock = VirtualClock() if virtual else None
         self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
         self._tick = tick
