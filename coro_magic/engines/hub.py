@@ -22,6 +22,7 @@ from .descriptors import Descriptors, Watch
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
 _MAX_HELPERS = 32
 _GRACE = 0.1  # seconds in which what the last thread did must have shown
+_LOOK_COSTS = 5e-5  # seconds between two looks of all that there are
 _FIRST_LOOK = 0.0005  # seconds until somebody looks again at what does not announce itself
 
 
@@ -117,6 +118,7 @@ class Hub:
         self._called_off = 0
         self._order = itertools.count()
         self._looks: dict[Look, None] = {}
+        self._looks_due: list[tuple[float, int, Look]] = []
         # Looks at what somebody outside the run has to do, if it is to come.
         self._outside = 0
         self._alone_since = math.inf
@@ -209,6 +211,7 @@ class Hub:
         """
         look = Look(self, holds, callback, longest, outside)
         self._looks[look] = None
+        heapq.heappush(self._looks_due, (look.due, next(self._order), look))
         self._outside += outside
         self._alone_since = math.inf
         return look
@@ -219,8 +222,11 @@ class Hub:
             self._outside -= look.outside
 
     def _look(self) -> None:
-        now = time.monotonic()
-        for look in [each for each in self._looks if each.due <= now]:
+        now, due = time.monotonic(), self._looks_due
+        # The more there are, the less often each is looked at.
+        longest = len(self._looks) * _LOOK_COSTS
+        while due and due[0][0] <= now:
+            look = heapq.heappop(due)[2]
             callback = look.callback
             if callback is None:
                 continue
@@ -228,8 +234,9 @@ class Hub:
                 look.cancel()
                 callback()
             else:
-                look.pause = min(2 * look.pause, look.longest)
+                look.pause = min(2 * look.pause, max(look.longest, longest))
                 look.due = now + look.pause
+                heapq.heappush(due, (look.due, next(self._order), look))
 
     # Helper threads, and calls from other threads.
 
@@ -317,7 +324,9 @@ class Hub:
             Seconds of real time to wait at most; what is not above 0 only looks.
         """
         if self._looks:
-            until = min(until, min(look.due for look in self._looks) - time.monotonic())
+            while self._looks_due[0][2].callback is None:
+                heapq.heappop(self._looks_due)
+            until = min(until, self._looks_due[0][0] - time.monotonic())
         until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
         try:
             self._descriptors.wait(until)

@@ -35,6 +35,8 @@ DEFAULT_SLOW_STEP = 0.05  # seconds
 
 # Seconds between two looks, each of which costs a run that computes some 0.1 ms.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+# Where another interpreter's thread runs with a GIL of its own, CPython crashes when it is asked for frames.
+_INTERPRETERS = {"_interpreters", "_xxsubinterpreters"}
 _LENGTH = 200  # characters of a call or a line
 
 # Bound before a run replaces them.
@@ -240,6 +242,8 @@ class Watcher:
 
     def _sample(self, step: Seen, task: Any, seconds: float) -> None:
         home = home_of(task.coroutine)
+        if not _INTERPRETERS.isdisjoint(sys.modules):
+            return
         sample = sample_of(sys._current_frames().get(self._run.thread), home)
         # Was it really this step's?
         if sample is not None and self._run.stepping and self._run.running_step[0] == step.number:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -135,11 +136,18 @@ def guarded(original: Any, cooperative: Callable[..., Any]) -> Callable[..., Any
             return original(*args, **kwargs)
         return cooperative(*args, **kwargs)
 
-    for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
-        with suppress(AttributeError, TypeError):
-            setattr(patched, attribute, getattr(original, attribute))
-    patched.__wrapped__ = original  # type: ignore[attr-defined]
-    return patched
+    named: Callable[..., Any] = _named_like(original, patched)
+    return named
+
+
+def _named_like(original: Any, stand_in: Any) -> Any:
+    """Give a function the names of the one that it stands in for."""
+    if isinstance(stand_in, types.FunctionType):
+        for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
+            with suppress(AttributeError, TypeError):
+                setattr(stand_in, attribute, getattr(original, attribute))
+        stand_in.__wrapped__ = original  # type: ignore[attr-defined]
+    return stand_in
 
 
 class _Inherited:
@@ -211,7 +219,7 @@ def installed(scheduler: Switcher, namespace: dict[str, Any] | None = None) -> I
 
     def make(patch: Patch, original: Any) -> Any:
         made = patch.cooperative(original)
-        return made if patch.everywhere else guarded(original, made)
+        return _named_like(original, made) if patch.everywhere else guarded(original, made)
 
     _running = scheduler
     try:

@@ -56,6 +56,15 @@ def _write(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _writev(original: Any) -> Callable[..., Any]:
+    def cooperative(fd: Any, buffers: Any, /) -> int:
+        if not _may_block(fd):
+            return original(fd, buffers)  # type: ignore[no-any-return]
+        return _write_all(fd, b"".join(buffers), lambda octets: original(fd, [octets]))
+
+    return cooperative
+
+
 def _write_all(descriptor: int, data: Any, write: Callable[[Any], int]) -> int:
     """Write all of it, as a call that blocks does, as much at a time as cannot block."""
     with memoryview(data) as view, view.cast("B") as octets:
@@ -133,6 +142,7 @@ def patches() -> list[Patch]:
         (os, "read", "read", _reading),
         (os, "readv", "read", _reading),
         (os, "write", "write", _write),
+        (os, "writev", "write", _writev),
         (os, "close", "close", _close),
         (io.FileIO, "read", "read", _file_read),
         (io.FileIO, "readinto", "read", _file_reading),

@@ -17,6 +17,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,10 +25,11 @@ from typing import Any
 
 from ...language import Cancelled
 from . import Patch, closing_here, coroutine_here
-from .waits import Sign, signal, until
+from .waits import Sign, is_awaited, signal, until
 from .waits import forget as forget_waits
 
-_PATIENCE = 1.0  # seconds for another thread to release a lock when the run is over
+_PATIENCE = 1.0  # seconds for other threads to release locks when the run is over
+_patience = [_PATIENCE]  # what is left of it
 
 LOCK: Any = type(threading.Lock())
 RLOCK: Any = type(threading.RLock())
@@ -72,14 +74,21 @@ def _wait_for(
         return Sign(lock, free, left, verb, announced=True, outside=True, left_over=is_for_more(verb),
                     words="" if verb != "lock" else "a lock that is held")  # fmt: skip
 
-    return until(attempt, request, timeout)
+    return until(attempt, request, timeout, is_awaited(lock))
 
 
 def _in_closing(lock: Any) -> bool:
     """Acquire for a coroutine that is being closed: another one that holds it will not go on any more."""
-    if _try(lock, False) or _try(lock, True, _PATIENCE):
+    if _try(lock, False):
         return True
-    raise Cancelled("the run is being closed, and a coroutine of it holds this lock")
+    # A thread may hold it for a moment. All coroutines together have so much patience, and no more.
+    begun = time.monotonic()
+    try:
+        if _patience[0] > 0 and _try(lock, True, _patience[0]):
+            return True
+    finally:
+        _patience[0] -= time.monotonic() - begun
+    raise Cancelled("the run is being closed, and what this waits for will not come any more")
 
 
 def _acquire_again(lock: Any, attempt: Callable[[], bool], free: Callable[[], bool]) -> None:
@@ -119,8 +128,11 @@ def _acquire(original: Callable[..., bool]) -> Callable[..., bool]:
                 return _in_closing(lock)
             return original(lock, blocking, timeout)
         seconds = _seconds(blocking, timeout)
-        if seconds is False or _try(lock, False):
-            return original(lock, blocking, timeout) if seconds is False else True
+        if seconds is False:
+            return original(lock, blocking, timeout)
+        # A lock that others wait for is not taken past them by whoever has just released it.
+        if not is_awaited(lock) and _try(lock, False):
+            return True
         return _wait_for(lock, lambda: _try(lock, False), lambda: not _locked(lock), seconds)
 
     return everywhere
@@ -202,7 +214,9 @@ def _acquire_r(original: Callable[..., bool]) -> Callable[..., bool]:
             if timeout not in (-1, 0) or (not blocking and timeout != -1):
                 return original(lock, blocking, timeout)
             return _try_as(lock, owner)
-        if _try_as(lock, owner):
+        entry = _owned.get(id(lock))
+        mine = entry is not None and entry.owner is owner
+        if (mine or not is_awaited(lock)) and _try_as(lock, owner):
             return True
         return _wait_for(lock, lambda: _try_as(lock, owner), lambda: _may_try(lock), seconds)
 
@@ -317,6 +331,7 @@ def forget() -> None:
     """The run is over: nobody waits, nobody owns, conditions have what they had."""
     forget_waits()
     _owned.clear()
+    _patience[0] = _PATIENCE
     while _rebound:
         own, name, bound = _rebound.pop()
         own[name] = bound

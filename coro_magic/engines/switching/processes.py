@@ -106,6 +106,27 @@ def _enter(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _file_lock(original: Any) -> Callable[..., Any]:
+    """Make a lock on a file switch, which another coroutine may hold as well as another process."""
+    import fcntl
+
+    def cooperative(fd: Any, operation: int, /, *args: Any) -> None:
+        if operation & (fcntl.LOCK_NB | fcntl.LOCK_UN):
+            original(fd, operation, *args)
+            return
+
+        def attempt() -> bool:
+            try:
+                original(fd, operation | fcntl.LOCK_NB, *args)
+            except (BlockingIOError, PermissionError):
+                return False
+            return True
+
+        look_until(attempt, None, "file lock", "a lock on a file")
+
+    return cooperative
+
+
 def _connection(name: str, default: str) -> Callable[[Any], Callable[..., Any]]:
     """Let a method of a connection use the `os` function of now, not the one it was defined with."""
 
@@ -127,6 +148,12 @@ def patches() -> list[Patch]:
         (os, "wait", _wait),
         (os, "system", _in_thread),
     ]
+    try:
+        import fcntl
+    except ImportError:
+        pass
+    else:
+        rows += [(fcntl, "flock", _file_lock), (fcntl, "lockf", _file_lock)]
     found = [Patch(owner, name, "process", make) for owner, name, make in rows if hasattr(owner, name)]
     try:
         import _multiprocessing  # type: ignore[import-not-found]

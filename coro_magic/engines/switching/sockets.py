@@ -61,7 +61,15 @@ _WAITALL = int(getattr(socket, "MSG_WAITALL", 0))
 def _receive_all(receive: Callable[..., bytes], sock: socket.socket, flags: int, size: int) -> bytes:
     """What MSG_WAITALL means, which the system forgets when it is told not to wait."""
     parts: list[bytes] = []
-    while size > 0 and (part := receive(sock, size, flags)):
+    while size > 0:
+        try:
+            part = receive(sock, size, flags)
+        except OSError:
+            if not parts:
+                raise
+            break  # the next call meets it
+        if not part:
+            break
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
@@ -97,7 +105,9 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
             if timeout == 0.0 or sock.fileno() < 0:
                 return original(sock, *args, **kwargs)
             flags = kwargs.get("flags", args[flags_at] if len(args) > flags_at else 0)
-            if flags & _WAITALL and not flags & socket.MSG_PEEK and original.__name__ in _COLLECTING:
+            if timeout is None and flags & _WAITALL and original.__name__ in _COLLECTING and (
+                not flags & socket.MSG_PEEK
+            ):
                 return _COLLECTING[original.__name__](cooperative, sock, flags & ~_WAITALL, *args[:flags_at])
             deadline = None if timeout is None else time.monotonic() + timeout
             if timeout is not None and not _is_ready(sock, writing):
@@ -308,6 +318,17 @@ def _connect_ex_patch(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
+def _sendfile(original: Any) -> Callable[..., Any]:
+    """Let `socket.sendfile` read and send by itself: the system's own way would block in the middle."""
+
+    def cooperative(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        if sock.gettimeout() == 0.0:
+            return original(sock, *args, **kwargs)
+        raise socket._GiveupOnSendfile("not in a coroutine")  # type: ignore[attr-defined]
+
+    return cooperative
+
+
 def _closing(original: Any) -> Callable[..., Any]:
     """Before a socket's descriptor goes, those who wait for it are woken, and meet the error themselves."""
 
@@ -344,6 +365,7 @@ def patches() -> list[Patch]:
         ("recvmsg", _filled("recv", (0, 0))),
         ("recvmsg_into", _filled("recv", (0, 0))),
         ("sendmsg", _sendmsg),
+        ("_sendfile_use_sendfile", _sendfile),
         ("_real_close", _closing),
         ("detach", _closing),
     ]

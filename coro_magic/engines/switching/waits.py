@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import select
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,7 +22,15 @@ _LONGEST = 0.01  # seconds between looks at what never announces itself
 _LONGEST_ANNOUNCED = 0.05  # ... and at what does, unless a release went by unseen
 
 # Who waits for a sign about an object, by the object's id. Signs come from any thread.
-_waiting: dict[int, deque[Sign]] = {}
+_waiting: dict[int, OrderedDict[Sign, None]] = {}
+
+# How many were given a sign and have not come to try again, by the object's id.
+_on_their_way: dict[int, int] = {}
+
+
+def is_awaited(subject: Any) -> bool:
+    """Say whether others wait for `subject`, who must not be overtaken for ever."""
+    return id(subject) in _waiting or id(subject) in _on_their_way
 
 
 class Sign(Request):
@@ -40,8 +48,8 @@ class Sign(Request):
         Whether only another thread or coroutine can change it; else it changes by itself.
     """
 
-    __slots__ = ("_handles", "_words", "announced", "holds", "left_over", "outside", "shielded", "subject",
-                 "timeout", "verb")  # fmt: skip
+    __slots__ = ("_handles", "_words", "announced", "first", "holds", "left_over", "outside", "shielded",
+                 "subject", "timeout", "told", "verb")  # fmt: skip
 
     def __init__(
         self, subject: Any, holds: Callable[[], Any], timeout: float | None, verb: str,
@@ -58,13 +66,18 @@ class Sign(Request):
         self.outside = outside
         self.left_over = left_over
         self._words = words
+        # Whether it goes before the others, and whether it was given a sign.
+        self.first = self.told = False
         self._handles: list[Handle] = []
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
         hub: Any = waiter.engine.hub  # type: ignore[attr-defined]
         if self.announced:
-            _waiting.setdefault(id(self.subject), deque()).append(self)
+            queue = _waiting.setdefault(id(self.subject), OrderedDict())
+            queue[self] = None
+            if self.first:
+                queue.move_to_end(self, last=False)
         # It may have changed since the caller tried, before anybody could tell us.
         if self.holds():
             self._leave()
@@ -88,9 +101,17 @@ class Sign(Request):
     def _leave(self) -> None:
         queue = _waiting.get(id(self.subject))
         if queue is not None and self in queue:
-            queue.remove(self)
+            del queue[self]
             if not queue:
                 del _waiting[id(self.subject)]
+
+    def arrived(self) -> None:
+        """Whoever waited is back, and can try."""
+        if self.told:
+            key = id(self.subject)
+            _on_their_way[key] -= 1
+            if not _on_their_way[key]:
+                del _on_their_way[key]
 
     def describe(self) -> str:
         return self._words or self.verb
@@ -109,31 +130,45 @@ def signal(subject: Any) -> None:
 def _tell(key: int) -> None:
     queue = _waiting.get(key)
     if queue:
-        queue[0]._done(True)
+        sign = next(iter(queue))
+        sign.told = True
+        _on_their_way[key] = _on_their_way.get(key, 0) + 1
+        sign._done(True)
 
 
 def forget() -> None:
     """The run is over."""
     _waiting.clear()
+    _on_their_way.clear()
 
 
 def until(
-    attempt: Callable[[], bool], request: Callable[[float | None], Request], timeout: float | None
-) -> bool:
-    """Try until it is done, and wait by `request` (of the seconds left) in between; False if time is over."""
+    attempt: Callable[[], bool], request: Callable[[float | None], Sign], timeout: float | None,
+    waits_first: bool = False,
+) -> bool:  # fmt: skip
+    """Try until it is done, and wait by `request` (of the seconds left) in between; False if time is over.
+
+    Whoever `waits_first` lets those go first who were there before; after that it keeps its place.
+    """
     here = coroutine_here()
     assert here is not None
     # By the run's clock, which may be a virtual one.
     deadline = None if timeout is None else here.now() + timeout
+    waited = False
     while True:
-        if attempt():
+        if not (waits_first and not waited) and attempt():
             return True
         left = None
         if deadline is not None:
             left = deadline - here.now()
             if left <= 0:
                 return False
-        here.wait(request(left))
+        sign = request(left)
+        sign.first, waited = waited, True
+        try:
+            here.wait(sign)
+        finally:
+            sign.arrived()
 
 
 def look_until(
