@@ -200,10 +200,10 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
                 break
             except BlockingIOError:
                 _wait(sock, True, "send", deadline)
-        if deadline is None and sock.type == socket.SOCK_STREAM:
-            # As with `send`: the rest, if there is one.
-            if sent < sum(memoryview(each).nbytes for each in buffers):
-                sent += sock.send(b"".join(bytes(each) for each in buffers)[sent:], flags)
+        octets = sum(memoryview(each).nbytes for each in buffers)
+        if deadline is None and sock.type == socket.SOCK_STREAM and sent < octets:
+            # As with `send`: the rest.
+            sent += sock.send(b"".join(bytes(each) for each in buffers)[sent:], flags)
         return sent
 
     return cooperative
