@@ -51,6 +51,7 @@ class Loop:
         # Told before a step is parked and when it goes on: see `observe`.
         self.on_switch: Callable[[bool], None] | None = None
         self.hub: Hub
+        self.virtual = virtual
         self._virtual_clock = VirtualClock() if virtual else None
         self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
         self._tick = tick
@@ -68,6 +69,7 @@ class Loop:
         self._finished = False
         self._closing = False
         self._interrupt_wanted = False
+        self._over_since = _NEVER
         self._home: greenlet.greenlet
         self._idle_workers: list[greenlet.greenlet] = []
         # For what the loop calls in the name of a parked task: its own context is in use.
@@ -311,6 +313,7 @@ class Loop:
         ready.extend(rest)
         # From here on whoever is woken is behind them.
         line.clear()
+        idle_since = _NEVER
         while True:
             if self._interrupt_wanted:
                 self._stop()
@@ -336,7 +339,10 @@ class Loop:
                 line.begin(batch)
                 self.stepping = True
                 return True
+            idle_since = min(idle_since, line.boundary)
             if not self._idle():
+                # The time in which it turned out that nobody else would do anything is not the run's.
+                self._over_since = idle_since
                 self._finished = True
                 return False
 

@@ -243,6 +243,7 @@ class Scheduler(Loop):
         finally:
             self.stepping = False
             self._line.pass_time()
+            self._line.time = min(self._line.time, self._over_since)
             self.elapsed = self._line.time - self.trace.origin
             self._close()
 

@@ -309,6 +309,10 @@ class ThreadEngine:
         """Give a context in which a thread is seen to wait; `code` says for what."""
         return _Waiting(self, task.row, code)
 
+    def blocked(self, task: ThreadTask, verb: str, left_over: bool) -> _Blocked:
+        """Give a context in which a thread is seen to wait in a call of the standard library."""
+        return _Blocked(self, task, verb, left_over)
+
     def blocking_wait(self, task: ThreadTask, verb: str) -> int:
         """Give the code of the wait in a call that blocks, for its caller; 0 if nothing is recorded."""
         if not self._recording:
@@ -466,6 +470,37 @@ class _Waiting:
     def __exit__(self, *exc_info: object) -> None:
         if self._code:
             self._engine._resumed(self._row)
+
+
+class _Call(Request):
+    """A call of the standard library that waits, as far as the engine has to know it."""
+
+    __slots__ = ("left_over", "verb")
+
+    def __init__(self, verb: str, left_over: bool) -> None:
+        self.waiter = None
+        self.verb = verb
+        self.left_over = left_over
+
+
+class _Blocked(_Waiting):
+    """A stretch of waiting in a call of the standard library."""
+
+    __slots__ = ("_call", "_task")
+
+    def __init__(self, engine: ThreadEngine, task: ThreadTask, verb: str, left_over: bool) -> None:
+        super().__init__(engine, task.row, engine.blocking_wait(task, verb))
+        self._task = task
+        self._call = _Call(verb, left_over)
+
+    def __enter__(self) -> None:
+        self._task.since = _clock()
+        self._task.request = self._call
+        super().__enter__()
+
+    def __exit__(self, *exc_info: object) -> None:
+        super().__exit__(*exc_info)
+        self._task.request = None
 
 
 class ThreadedGeneratorFunction:

@@ -30,6 +30,7 @@ from ..language import State
 from . import switching
 from .calls import Calls
 from .program import BODY_NAME, Program
+from .switching.locks import is_for_more, waits
 from .threads import ThreadEngine
 from .trace import Trace
 
@@ -146,9 +147,10 @@ def perform(job: Job) -> tuple[Report, bool]:
     def recorded(patch: switching.Patch, original: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             task = engine.current
-            if task is None:
+            # One wait may be made of others; the outermost is what the program says.
+            if task is None or task.request is not None:
                 return original(*args, **kwargs)
-            with engine.waiting(task, engine.blocking_wait(task, patch.verb)):
+            with engine.blocked(task, patch.verb, is_for_more(patch.verb)):
                 return original(*args, **kwargs)
 
         return call
@@ -160,7 +162,9 @@ def perform(job: Job) -> tuple[Report, bool]:
     for module in job.modules:
         with contextlib.suppress(Exception):  # the program will meet it, and say so
             importlib.import_module(module)
-    table = [patch for patch in switching.patches() if patch.recorded] if job.recording else []
+    table = waits()
+    if job.recording:
+        table += [patch for patch in switching.patches() if patch.recorded]
     with (
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),

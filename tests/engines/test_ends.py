@@ -131,8 +131,8 @@ def test_200_interrupts_at_random_moments_leave_everything_in_order() -> None:
                 original(pause)
                 os.kill(os.getpid(), signal.SIGINT)
             striker = threading.Thread(target=strike)
-            striker.start()
             try:
+                striker.start()
                 s.run(lambda s: s.spawn(body()))
                 assert s.interrupted and all(t.done() for t in s.tasks)
             except KeyboardInterrupt as error:

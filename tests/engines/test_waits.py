@@ -636,6 +636,24 @@ def test_whoever_is_cancelled_while_it_waits_for_a_condition_has_its_lock_again_
     assert result_of(body) == (["cancelled, and nothing else"], True)
 
 
+def test_deadlines_of_the_standard_library_are_virtual_where_time_is() -> None:
+    def waits() -> Any:
+        with pytest.raises(queue.Empty):
+            queue.Queue().get(timeout=3600)
+        assert not threading.Event().wait(3600) and not BEFORE["lock"].acquire(timeout=3600)
+        begun = time.monotonic(), time.time_ns(), time.perf_counter()
+        time.sleep(10)
+        passed = time.monotonic() - begun[0], (time.time_ns() - begun[1]) / 1e9
+        return (*passed, time.perf_counter() - begun[2])
+
+    real = time.monotonic()
+    with BEFORE["lock"]:
+        scheduler = run(waits, clock="virtual")
+    assert scheduler.tasks[0].result() == pytest.approx((10, 10, 10))
+    assert scheduler.elapsed == pytest.approx(3 * 3600 + 10)
+    assert time.monotonic() - real < 60
+
+
 def test_every_method_is_the_original_after_a_run() -> None:
     before = [(p.owner, p.attribute, vars(p.owner).get(p.attribute)) for p in switching.patches()]
     beside(lambda: time.sleep(0.001))

@@ -105,7 +105,7 @@ def test_redis_waits_in_blpop_for_what_another_coroutine_pushes(together: Togeth
         if n % 2:
             time.sleep(servers.SECONDS)
             return client.lpush(f"list {n - 1}", n)
-        return client.blpop(f"list {n}", timeout=30)
+        return client.blpop(f"list {n}", timeout=5)
 
     with redis.Redis(port=redis_port) as client:
         got = together(wait_or_push)

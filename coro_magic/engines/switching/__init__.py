@@ -26,6 +26,7 @@ class Switcher(Protocol):
 
     thread: int
     stepping: bool
+    virtual: bool
     hub: Hub
 
     @property
@@ -202,7 +203,11 @@ def installed(scheduler: Switcher, namespace: dict[str, Any] | None = None) -> I
     global _running
     if _running is not None:
         raise RuntimeError("a run is going on already")
-    from . import identity, locks, polls
+    from . import identity, locks, polls, times
+
+    table = patches()
+    if scheduler.virtual and table:
+        table += times.VIRTUAL
 
     def make(patch: Patch, original: Any) -> Any:
         made = patch.cooperative(original)
@@ -210,7 +215,7 @@ def installed(scheduler: Switcher, namespace: dict[str, Any] | None = None) -> I
 
     _running = scheduler
     try:
-        with replaced(patches(), make, namespace) as stand_ins, held_by_modules(stand_ins):
+        with replaced(table, make, namespace) as stand_ins, held_by_modules(stand_ins):
             yield
     finally:
         _running = None

@@ -14,10 +14,12 @@ all of them, so who owns what is written down here as long as it is owned.
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import types
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from ...language import Cancelled
@@ -67,7 +69,7 @@ def _wait_for(
     verb = reason_of(sys._getframe(2))
 
     def request(left: float | None) -> Sign:
-        return Sign(lock, free, left, verb, announced=True, outside=True, left_over=verb in _FOR_MORE,
+        return Sign(lock, free, left, verb, announced=True, outside=True, left_over=is_for_more(verb),
                     words="" if verb != "lock" else "a lock that is held")  # fmt: skip
 
     return until(attempt, request, timeout)
@@ -336,6 +338,26 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
         original(handle, 0 if timeout is not None else timeout)
 
     return cooperative
+
+
+def waits() -> list[Patch]:
+    """Give the calls in which a thread is seen to wait, for the baseline: nothing is replaced but for that.
+
+    The locks themselves are left alone there: the baseline must not pay for being watched.
+    """
+    rows = [
+        (queue.Queue, "get", "queue.get"), (queue.Queue, "put", "queue.put"),
+        (queue.Queue, "join", "queue.join"), (queue.SimpleQueue, "get", "queue.get"),
+        (threading.Event, "wait", "event"), (threading.Condition, "wait", "condition"),
+        (threading.Barrier, "wait", "barrier"), (threading.Semaphore, "acquire", "semaphore"),
+        (threading.Thread, "join", "join"), (Future, "result", "result"),
+    ]  # fmt: skip
+    return [Patch(owner, name, verb, lambda original: original) for owner, name, verb in rows]
+
+
+def is_for_more(verb: str) -> bool:
+    """Say whether who waits for this when all else has ended was simply left over."""
+    return verb in _FOR_MORE
 
 
 def patches() -> list[Patch]:

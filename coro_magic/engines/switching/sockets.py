@@ -200,9 +200,10 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
                 break
             except BlockingIOError:
                 _wait(sock, True, "send", deadline)
-        octets = sum(memoryview(each).nbytes for each in buffers)
-        if deadline is None and sock.type == socket.SOCK_STREAM and sent < octets:
-            # As with `send`: the rest.
+        if deadline is not None or sock.type != socket.SOCK_STREAM:
+            return sent
+        # As with `send`: the rest, if there is one.
+        if sent < sum(memoryview(each).nbytes for each in buffers):
             sent += sock.send(b"".join(bytes(each) for each in buffers)[sent:], flags)
         return sent
 

@@ -1,4 +1,4 @@
-"""`time.sleep` for coroutines."""
+"""`time.sleep` for coroutines, and the clocks where time is virtual."""
 
 from __future__ import annotations
 
@@ -26,5 +26,28 @@ def _sleep(original: Callable[[float], None]) -> Callable[..., Any]:
 
     return cooperative
 
+
+def _clock(per_second: int | float) -> Callable[[Any], Callable[..., Any]]:
+    """Make a clock of the standard library tell the run's time, where that is a virtual one."""
+
+    def make(original: Callable[[], Any]) -> Callable[..., Any]:
+        begun = original()
+
+        def cooperative() -> Any:
+            here = coroutine_here()
+            assert here is not None
+            return begun + type(begun)(here.now() * per_second)
+
+        return cooperative
+
+    return make
+
+
+# Deadlines are reckoned with these, in libraries and in programs: with real time beside virtual
+# sleeps, they would be waited for over and over again.
+VIRTUAL = [
+    Patch(time, name, "", _clock(1e9 if name.endswith("_ns") else 1.0))
+    for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+]
 
 PATCHES = [Patch(time, "sleep", "sleep", _sleep)]
