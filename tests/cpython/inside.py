@@ -25,7 +25,7 @@ import tempfile
 import time
 import traceback
 import unittest
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class Recorder(unittest.TestResult):
         self._ticks = ticks
         self._patience = patience
         self.begun: float | None = None
+        self.is_inside: Callable[[], bool] = lambda: True
         self._failed = False
 
     def write(self, **what: Any) -> None:
@@ -99,6 +100,9 @@ class Recorder(unittest.TestResult):
         faulthandler.cancel_dump_traceback_later()
         super().stopTest(test)
         self.begun = None
+        if not self.is_inside():
+            # The run was ended by what the test did. What came after it would prove nothing.
+            self.stop()
 
     def _came_to(self, test: Any, outcome: str, err: Any = None, said: str = "") -> None:
         if err is not None:
@@ -214,6 +218,9 @@ def main() -> None:
 def inside(run_suite: Any, result: Recorder, ticks: Ticks, given: argparse.Namespace) -> None:
     """Run tests in a coroutine, beside two others that tick."""
     import coro_magic
+    from coro_magic.engines.switching import coroutine_here
+
+    result.is_inside = lambda: coroutine_here() is not None
 
     def ticks_blocking() -> None:
         # Looked up once: a test may put something else in its place that does not wait.
