@@ -204,8 +204,10 @@ def test_where_no_thread_can_be_started_the_run_goes_on_and_lengths_are_known(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
-    step = named(slow(blocks), "blocks")
-    assert step.exact and step.where is None and step.seconds >= _LONG / 1e6
+    # Steps that were timed together have equal shares where nobody looked.
+    steps = [step for step in slow(blocks) if step.name == "blocks"]
+    assert all(step.exact and step.where is None for step in steps)
+    assert sum(step.seconds for step in steps) >= _LONG / 1e6
 
 
 def test_ending_does_not_wait_for_the_next_look() -> None:

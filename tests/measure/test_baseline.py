@@ -338,10 +338,12 @@ def test_a_worker_that_is_stopped_between_finding_it_and_using_it_is_replaced(mo
 
 
 def test_there_is_no_process_but_one_idle_worker_after_a_run():
+    # Other tests may have servers of theirs.
+    others = set(psutil.Process().children(recursive=True)) - set(workers())
     for _ in range(3):
         on_both_sides(TRIVIAL)
     assert len(workers()) == 1
-    assert len(psutil.Process().children(recursive=True)) == 1
+    assert set(psutil.Process().children(recursive=True)) <= others | set(workers())
 
 
 def test_no_descriptors_or_threads_are_left_by_runs():
