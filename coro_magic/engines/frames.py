@@ -100,6 +100,12 @@ def innermost(coroutine: Any) -> types.FrameType | None:
     return found
 
 
+def standing(coroutine: Any) -> Where | None:
+    """Give the line of the user's at which a suspended coroutine stands."""
+    frame = innermost(coroutine)
+    return None if frame is None else Where(frame.f_code.co_filename, frame.f_lineno)
+
+
 def ended_at(error: BaseException | None, coroutine: Any) -> Where | None:
     """Give the line at which a coroutine ended, where that can be told.
 

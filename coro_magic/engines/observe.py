@@ -135,7 +135,7 @@ class Observer:
         """Say whether the caller drives a generator by hand, with `next`, ``send`` or ``throw``.
 
         To go through one with ``for``, ``yield from`` or `list` is a call of a function that gives
-        values. The baseline sees it the same way (`threads.ThreadedGenerator`).
+        values. The baseline sees it the same way (`handoff.ThreadedGenerator`).
         """
         key = (id(back.f_code), back.f_lasti)
         known = self._places.get(key)
