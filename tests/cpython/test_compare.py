@@ -12,6 +12,8 @@ NAME = "tests.cpython.trouble"
 @pytest.fixture(scope="module")
 def found():
     with pytest.MonkeyPatch.context() as changed:
+        # Where the package is installed, the tests' own folder is not on the path.
+        changed.syspath_prepend(str(comparing.HERE.parents[1]))
         # On a slow day it takes long until the first test begins.
         changed.setattr(comparing, "PATIENCE", 15.0)
         changed.setattr(comparing, "exceptions", lambda: {
