@@ -81,6 +81,40 @@ def test_a_lock_held_across_a_switch_keeps_the_others_out_and_lets_them_run(made
     shared.release()
 
 
+@pytest.mark.parametrize("kind", [threading.Lock, threading.RLock, lambda: threading.Semaphore(1)])
+def test_a_lock_is_not_taken_past_those_who_wait_for_it(kind: Any) -> None:
+    turns: list[int] = []
+
+    def body() -> Any:
+        lock = kind()
+
+        def hogs(n: int) -> None:
+            for _ in range(5):
+                with lock:
+                    turns.append(n)
+                    time.sleep(0.001)
+
+        yield gather(*[spawn(hogs, n) for n in range(3)])
+
+    run(body)
+    assert max(turns[:9].count(n) for n in range(3)) <= 4
+
+
+def test_many_wait_for_one_lock() -> None:
+    lock, inside = threading.Lock(), []
+
+    def waits() -> Any:
+        with lock:
+            inside.append(1)
+            yield
+
+    def body() -> Any:
+        yield gather(*[waits() for _ in range(20_000)])
+
+    run(body)
+    assert len(inside) == 20_000 and not lock.locked()
+
+
 def test_a_lock_is_released_from_another_thread() -> None:
     lock = BEFORE["lock"]
     lock.acquire()
@@ -419,6 +453,50 @@ def test_a_socket_that_blocks_sends_all_and_receives_all_that_it_is_asked_for() 
     assert result_of(body)
 
 
+def test_a_file_is_sent_and_buffers_are_written_to_another_coroutine(tmp_path: Any) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(3_000_000))
+
+    def body() -> Any:
+        a, b = socket.socketpair()
+        reading, writing = os.pipe()
+
+        def receives(read: Callable[[int], bytes]) -> bytes:
+            got = b""
+            while part := read(100_000):
+                got += part
+            return got
+
+        both = spawn(receives, b.recv), spawn(receives, lambda size: os.read(reading, size))
+        with path.open("rb") as file:
+            assert a.sendfile(file) == 3_000_000
+        a.close()
+        assert os.writev(writing, [path.read_bytes()[:250_000]] * 2) == 500_000
+        os.close(writing)
+        sent, written = yield gather(*both)
+        b.close()
+        os.close(reading)
+        return sent == path.read_bytes(), written == path.read_bytes()[:250_000] * 2
+
+    assert result_of(body) == (True, True)
+
+
+def test_a_lock_on_a_file_is_waited_for(tmp_path: Any) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "file"
+    path.touch()
+
+    def takes() -> None:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            time.sleep(0.01)
+
+    def body() -> Any:
+        yield gather(spawn(takes), spawn(takes))
+
+    assert all(task.state is State.DONE for task in run(body).tasks)
+
+
 def test_names_are_looked_up_by_helper_threads() -> None:
     original, asked = socket.gethostbyname, []
 
@@ -604,6 +682,28 @@ def test_a_finally_block_does_not_wait_for_a_lock_that_nobody_will_release() -> 
 
     run(body)
     assert ended == ["gave up"] and not lock.locked()
+
+
+def test_all_finally_blocks_together_have_one_second_for_locks() -> None:
+    lock = threading.Lock()
+
+    def cleans_up() -> Any:
+        try:
+            yield sleep(60)
+        finally:
+            with lock:
+                pass
+
+    def body() -> Any:
+        for _ in range(30):
+            spawn(cleans_up(), daemon=True)
+        yield sleep(0.001)
+
+    begun = time.monotonic()
+    with lock:
+        run(body)
+    # Each for itself they would take 30 seconds.
+    assert time.monotonic() - begun < 20
 
 
 def test_whoever_is_cancelled_while_it_waits_for_a_condition_has_its_lock_again_first() -> None:

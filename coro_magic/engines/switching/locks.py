@@ -23,7 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from ...language import Cancelled
+from ...language import Cancelled, sleep
 from . import Patch, closing_here, coroutine_here
 from .waits import Sign, is_awaited, signal, until
 from .waits import forget as forget_waits
@@ -355,6 +355,19 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
     return cooperative
 
 
+def _release_semaphore(original: Callable[..., None]) -> Callable[..., None]:
+    """Let those who wait go first, whom the interpreter would let in between on threads."""
+
+    def cooperative(semaphore: Any, n: int = 1) -> None:
+        awaited = bool(semaphore._cond._waiters)
+        original(semaphore, n)
+        here = coroutine_here()
+        if awaited and here is not None:
+            here.wait(sleep(0))
+
+    return cooperative
+
+
 def waits() -> list[Patch]:
     """Give the calls in which a thread is seen to wait, for the baseline: nothing is replaced but for that.
 
@@ -391,6 +404,8 @@ def patches() -> list[Patch]:
         Patch(RLOCK, "_is_owned", "lock", _is_owned),
         Patch(RLOCK, "_release_save", "lock", _release_save, everywhere=True),
         Patch(RLOCK, "_acquire_restore", "lock", _acquire_restore),
+        Patch(threading.Semaphore, "release", "semaphore", _release_semaphore),
+        Patch(threading.BoundedSemaphore, "release", "semaphore", _release_semaphore),
         Patch(threading.Condition, "__enter__", "condition", _refreshed),
         Patch(threading.Condition, "wait", "condition", _refreshed),
         Patch(threading.Condition, "_acquire_restore", "condition", _restore_condition),

@@ -154,7 +154,7 @@ def until(
     assert here is not None
     # By the run's clock, which may be a virtual one.
     deadline = None if timeout is None else here.now() + timeout
-    waited = False
+    waited = was_told = False
     while True:
         if not (waits_first and not waited) and attempt():
             return True
@@ -164,11 +164,13 @@ def until(
             if left <= 0:
                 return False
         sign = request(left)
-        sign.first, waited = waited, True
+        # Whoever was told and came too late goes before the others again.
+        sign.first = was_told
         try:
             here.wait(sign)
         finally:
             sign.arrived()
+        waited, was_told = True, sign.told
 
 
 def look_until(
