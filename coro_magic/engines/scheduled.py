@@ -84,11 +84,11 @@ class ScheduledTask(Task):
     ) -> None:
         # Task.__init__, written out: there may be a million of them.
         self.coroutine = coroutine
-        self.daemon = daemon
         self.row = row
-        self.heeded = False
         self._final = self._value = self._followers = None
         self.engine = engine
+        if daemon:
+            engine.trace.daemons.add(row)
         self.context = context
         # A native coroutine is no iterator, and what its __await__ gives is.
         self.iterator = (

@@ -194,7 +194,7 @@ class ThreadEngine:
         """
         with self._lock:
             if task._final is None and not task.daemon:
-                task.daemon = True
+                self.record.daemons.add(task.row)
                 self._unfinished -= 1
                 self._over.notify_all()
 

@@ -123,6 +123,9 @@ class Trace:
         self._where: dict[int, Where] = {}
         self._items: dict[int, int] = {}
         self._driven: set[int] = set()
+        # For tasks: whom the run does not wait for, and whose errors somebody has seen.
+        self.daemons: set[int] = set()
+        self.heeded: set[int] = set()
         # What was written and not read yet, and what it was folded into.
         self._log: list[Any] = []
         # ``write((row, code, time))`` writes an event down: `code` from a kind or `code()`, `time` by

@@ -51,6 +51,10 @@ class Where(NamedTuple):
 class Record(Protocol):
     """What was written down about the coroutines of a run, by row. See `engines.trace.Trace`."""
 
+    # What is true of few, as rows: a coroutine among a million must not pay for it.
+    daemons: set[int]
+    heeded: set[int]
+
     def name(self, row: int) -> str: ...
     def parent(self, row: int) -> int: ...
     def spawned_at(self, row: int) -> Where | None: ...
@@ -77,21 +81,18 @@ class Task:
         The generator or native coroutine itself; None when it has ended.
     engine:
         Whose care it is in.
-    daemon:
-        Whether the run ends without waiting for it.
     row:
         Its row in the run's trace, an int; -1 before it has one.
     """
 
-    __slots__ = ("_final", "_followers", "_value", "coroutine", "daemon", "engine", "heeded",
-                 "row")  # fmt: skip
+    __slots__ = ("_final", "_followers", "_value", "coroutine", "engine", "row")
 
     def __init__(self, coroutine: Any, engine: Keeper, row: int, daemon: bool = False) -> None:
         self.coroutine = coroutine
         self.engine = engine
-        self.daemon = daemon
         self.row = row
-        self.heeded = False
+        if daemon:
+            self._record.daemons.add(row)
         self._final: State | None = None
         # What it returned, or the error it failed with.
         self._value: Any = None
@@ -103,6 +104,16 @@ class Task:
     @property
     def _record(self) -> Record:
         return self.engine.trace
+
+    @property
+    def daemon(self) -> bool:
+        """Whether the run ends without waiting for it."""
+        return self.row in self._record.daemons
+
+    @property
+    def heeded(self) -> bool:
+        """Whether somebody has seen the error that it failed with."""
+        return self.row in self._record.heeded
 
     @property
     def name(self) -> str:
@@ -208,7 +219,7 @@ class Task:
         self._wait_until_done(timeout)
         if self.cancelled():
             self._outcome()
-        self.heeded = True
+        self._record.heeded.add(self.row)
         return self._error
 
     def add_done_callback(self, callback: Callable[[Task], object]) -> None:
@@ -243,7 +254,7 @@ class Task:
 
     def _outcome(self) -> Any:
         if self._error is not None:
-            self.heeded = True
+            self._record.heeded.add(self.row)
             raise self._error
         if self._final is State.CANCELLED:
             raise CancelledError(f"{self.name} was cancelled")
