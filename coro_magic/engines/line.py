@@ -56,6 +56,10 @@ class Line:
         The line, and the iterator that goes along it.
     lively:
         Whether every step is settled as it ends.
+    asked:
+        Whether somebody wants the run to look up as soon as the running step ends.
+    attentive:
+        Whether anything is to be done when a step ends in a bare ``yield``: `lively` or `asked`.
     settled:
         Places of a calm line before this one are settled: their tasks are somewhere else by now.
     most:
@@ -101,7 +105,7 @@ class Line:
         self.tasks: list[ScheduledTask] = []
         self.steps: Iterator[ScheduledTask] = iter(self.tasks)
         self._along = self.steps
-        self.lively = False
+        self.lively = self.attentive = self.asked = False
         self.settled = 0
         self._arrive_at_queue()
 
@@ -128,7 +132,10 @@ class Line:
         """Let these tasks make a step each, the line before having come to its end."""
         self.settled = self._alone = 0
         self._begun = self.time
-        self.lively = self._lively_lines > 0
+        self.lively = self.attentive = self._lively_lines > 0
+        if self.asked:
+            # By an interrupt, maybe, that came just now.
+            self.attentive = True
         if not self._in_order or self._ready:
             # The queue's own batch, and not to be changed: it may come back to the queue as it is.
             self._arrive_at_queue()
@@ -261,7 +268,7 @@ class Line:
     def _calm_down(self) -> None:
         """Make a lively line a calm one that is settled up to the running step."""
         if self.lively:
-            self.lively = False
+            self.lively = self.attentive = False
             self.settled = len(self.tasks) - length_hint(self._along) - 1
             self.switches += self.settled
 
@@ -273,6 +280,23 @@ class Line:
         self.tasks = self.tasks[: self.settled + 1]
         self._arrive_at_queue()
         self._arrive_all(rest)
+
+    def ask(self) -> None:
+        """Want the run to look up after the running step. Fit for signal handlers and other threads."""
+        self.asked = True
+        self.attentive = True
+
+    def look_up(self) -> None:
+        """Settle what was settled late, so that others can be woken, and read the clock.
+
+        A calm line ends with those who are in it by now, and goes round no more.
+        """
+        self.asked = False
+        self.settle_before()
+        self.time = self._clock()
+        if not self.lively:
+            self.attentive = False
+            self._arrive_at_queue()
 
     def pass_time(self) -> None:
         """Something else than a step took place until now."""

@@ -28,6 +28,7 @@ from .places import Places
 from .ready import ORDERS
 from .scheduled import ITEM, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
 from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
+from .watch import Watch
 
 _POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are coroutines that can run
 _NEVER = float("inf")
@@ -60,6 +61,7 @@ class Loop:
         self._tidy_at: float = _NEVER
         self._ready = ORDERS[order](seed)
         self._line = Line(self._ready, order == "fifo", self._clock, trace)
+        self._watch = Watch(self._line)
         self._places = Places(trace)
         self._recording = trace.recording
         self._write = trace.write
@@ -100,17 +102,20 @@ class Loop:
             for task in steps:
                 try:
                     value = run(task.context, task.step, task.argument)
-                    if value is None:
-                        if line.lively:
-                            line.read()
-                            line.passed(task)
+                    if value is None and not line.attentive:
                         continue
                 except StopIteration as stop:
                     self._ended(task, State.DONE, stop.value, None)
                 except BaseException as error:
                     self._raised(task, error)
                 else:
-                    if isinstance(value, Request) and task.overdue is None:
+                    if line.asked:
+                        self._look_up()
+                    if value is None:
+                        if line.lively:
+                            line.read()
+                            line.passed(task)
+                    elif isinstance(value, Request) and task.overdue is None:
                         line.asking = task
                         if recording and line.lively:
                             line.time = clock()
@@ -308,6 +313,8 @@ class Loop:
         ):
             # Nobody else is there: the same again.
             line.begin(rest)
+            if self._watch.asleep:
+                self._see_to_watch()
             self.stepping = True
             return True
         ready.extend(rest)
@@ -337,6 +344,8 @@ class Loop:
             batch = ready.take(line.most)
             if batch:
                 line.begin(batch)
+                if self._watch.asleep:
+                    self._see_to_watch()
                 self.stepping = True
                 return True
             idle_since = min(idle_since, line.boundary)
@@ -345,6 +354,31 @@ class Loop:
                 self._over_since = idle_since
                 self._finished = True
                 return False
+
+    def _see_to_watch(self) -> None:
+        """Let the line be watched if that may matter."""
+        # Virtual time stands still while there are steps to make: nothing can be late.
+        if self._virtual_clock is None and len(self._line.tasks) > 1 and self.hub.expecting:
+            self._watch.wake()
+
+    def _look_up(self) -> None:
+        """A step has ended in a line that takes long: see to what cannot wait for the line's end."""
+        if self._closing:
+            return
+        if self._interrupt_wanted:
+            self._stop()
+            return
+        line, hub = self._line, self.hub
+        line.look_up()
+        # What is called back belongs to nobody's step, and must not be taken for a call of this one.
+        self.stepping = False
+        time = line.time
+        if time >= hub.next_timer:
+            hub.fire(time)
+        if hub.has_news or hub.watching:
+            self._last_poll = time
+            hub.wait(0)
+        self.stepping = True
 
     def _pressing(self, time: float) -> bool:
         """Say whether something other than the coroutines' next steps is due."""
@@ -394,6 +428,7 @@ class Loop:
     def request_interrupt(self) -> None:
         """Stop the run at the next occasion. Fit for signal handlers and other threads."""
         self._interrupt_wanted = True
+        self._line.ask()
         hub = getattr(self, "hub", None)
         if hub is not None:
             hub.rouse()

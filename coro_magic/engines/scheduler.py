@@ -212,7 +212,7 @@ class Scheduler(Loop):
         RuntimeError
             If a run is going on already, in this thread or another.
         """
-        with Interrupts(self), self._watcher, switching.installed(self, namespace):
+        with Interrupts(self), self._watcher, self._watch, switching.installed(self, namespace):
             self.hub = Hub(self._clock, self._struck)
             set_engine(self)
             try:
