@@ -61,7 +61,8 @@ class Loop:
         self._tidy_at: float = _NEVER
         self._ready = ORDERS[order](seed)
         self._line = Line(self._ready, order == "fifo", self._clock, trace)
-        self._watch = Watch(self._line)
+        # Virtual time stands still while there are steps to make: nothing can be late.
+        self._watch = Watch(self._line, not virtual)
         self._places = Places(trace)
         self._recording = trace.recording
         self._write = trace.write
@@ -357,8 +358,7 @@ class Loop:
 
     def _see_to_watch(self) -> None:
         """Let the line be watched if that may matter."""
-        # Virtual time stands still while there are steps to make: nothing can be late.
-        if self._virtual_clock is None and len(self._line.tasks) > 1 and self.hub.expecting:
+        if len(self._line.tasks) > 1 and self.hub.expecting:
             self._watch.wake()
 
     def _look_up(self) -> None:

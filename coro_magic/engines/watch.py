@@ -6,9 +6,10 @@ waits for outside (timers, descriptors, helper threads) would come late by all o
 line no look is cheap enough, so a thread looks: a line that it finds again after `_PATIENCE` is asked
 to look up.
 
-The thread is there only in runs that wait for something while coroutines run, sleeps on a lock while
-nobody does, and ends with the run. It touches nothing but two flags of the line; whether they are seen
-by this line or, by accident, the next one makes no difference to what happens, only to when.
+The thread begins and ends with the run, so that whoever counts threads in it finds the same number all
+the time; it sleeps on a lock unless something is waited for while coroutines run. It touches nothing
+but two flags of the line; whether they are seen by this line or, by accident, the next one makes no
+difference to what happens, only to when.
 """
 
 from __future__ import annotations
@@ -29,14 +30,20 @@ _lock = _thread.allocate_lock
 class Watch:
     """For the length of a ``with`` block, asks `line` to look up when it takes long.
 
+    Parameters
+    ----------
+    needed:
+        Whether there is to be a thread at all.
+
     Attributes
     ----------
     asleep:
         Whether nobody watches.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, needed: bool) -> None:
         self.asleep = True
+        self._needed = needed
         self._line = line
         self._over = False
         # Whoever lets go of the bell wants the thread to wake up.
@@ -47,7 +54,12 @@ class Watch:
         self._process = 0
 
     def __enter__(self) -> None:
-        pass
+        if not self._needed:
+            return
+        # Not `threading.Thread`: its locks belong to what is replaced for the length of a run.
+        with suppress(RuntimeError):  # no more threads to be had: late timers are better than no run
+            _thread.start_new_thread(self._watch, ())
+            self._process = os.getpid()
 
     def __exit__(self, *exc_info: object) -> None:
         self._over = True
@@ -58,13 +70,7 @@ class Watch:
     def wake(self) -> None:
         """Watch from now on."""
         self.asleep = False
-        if self._process:
-            self._ring()
-            return
-        # Not `threading.Thread`: its locks belong to what is replaced for the length of a run.
-        with suppress(RuntimeError):  # no more threads to be had: late timers are better than no run
-            _thread.start_new_thread(self._watch, ())
-            self._process = os.getpid()
+        self._ring()
 
     def _ring(self) -> None:
         with suppress(RuntimeError):  # it rings already
@@ -72,6 +78,7 @@ class Watch:
 
     def _watch(self) -> None:
         line, seen, idle = self._line, None, 0
+        self._bell.acquire()
         try:
             while not self._over:
                 steps = line.steps
