@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
 _SLOW = 3  # how many lines that held the thread are named
 # The share of a step for which the thread computed, above and below which that is the whole story.
-_COMPUTED, _BLOCKED = 0.7, 0.3
+COMPUTED, BLOCKED = 0.7, 0.3
 _NAMED = 4  # how many coroutines a line of the summary names before it says "and 997 more"
 _LONG_STEP = 0.01  # seconds; a step this long is always named, shorter ones if they dominate
 
@@ -104,7 +104,7 @@ def summary(run: Run) -> str:
     lines = [headline(run)]
     lines += _pace(run)
     lines += _where_time_went(run)
-    lines += _slow_steps(run)
+    lines += slow_lines(run)
     lines += _errors(run)
     for state, word in ((State.CANCELLED, "cancelled"), (State.LEFT_OVER, "left over")):
         tasks = [task for task in run.tasks if task.state is state]
@@ -164,7 +164,7 @@ def _where_time_went(run: Run) -> list[str]:
     return lines
 
 
-def _slow_steps(run: Run) -> list[str]:
+def slow_lines(run: Run) -> list[str]:
     """Say what held the thread: the worst lines, each once, however often it did."""
     groups: dict[tuple[Where | None, str, str], list[SlowStep]] = {}
     for step in run.slow_steps:
@@ -193,14 +193,14 @@ def _held(steps: list[SlowStep]) -> str:
     what = one_line(step.call or step.text, 72)
     if step.inside:
         what += f" (in {one_line(step.inside, 60)})"
-    did = "computed" if share is not None and share > _COMPUTED else "held the thread"
+    did = "computed" if share is not None and share > COMPUTED else "held the thread"
     said = f"{step.where}: {what}" if what else str(step.where)
     said += f" {did} for {about}{duration(seconds)}"
     said += f" in {number(len(steps))} steps" if len(steps) > 1 else ""
     if did == "computed":
         return said + f" without a switch, in {who}"
     said += f", in {who}"
-    if share is None or share < _BLOCKED:
+    if share is None or share < BLOCKED:
         blocked = "" if share is None else "it blocked, and could not be switched: "
         return said + f" ({blocked}in_thread(...) around the call lets the others run)"
     return said + f" (for {percent(share)} of it by computing)"
