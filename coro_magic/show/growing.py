@@ -21,6 +21,7 @@ from .text import number
 
 GROUPS = 100
 _COLUMNS = 256
+_FEW = 2_000  # switches, up to which the events themselves are read, again and again
 _WIDTH, _LEFT, _RIGHT, _TOP, _AXIS = 1000, 8, 12, 26, 22  # pixels
 _LOW, _HIGH, _ROW = 60, 200, 14  # pixels: the lowest and the highest, and a row where there is room
 _LEGEND = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
@@ -129,11 +130,23 @@ def png(trace: Trace, elapsed: float) -> bytes:
         left = _write(paper, left + 18, 5, word) + 24
     width = _WIDTH - _LEFT - _RIGHT
     if history.columns:
-        colours = _colours(history.shares(len(trace)))
+        if trace.detailed and trace.switches <= _FEW:
+            colours = _colours(_exactly(trace, history.edges[-1]))
+            columns: Ints = np.arange(width) * colours.shape[1] // width
+        else:
+            colours, columns = _colours(history.shares(len(trace))), history.columns_at(width)
         lines = np.arange(high) * len(colours) // high
-        paper[_TOP : _TOP + high, _LEFT : _LEFT + width] = colours[lines][:, history.columns_at(width)]
+        paper[_TOP : _TOP + high, _LEFT : _LEFT + width] = colours[lines][:, columns]
     _draw_axis(paper, history.edges[-1] or elapsed or 1.0, width, high)
     return _encoded(paper)
+
+
+def _exactly(trace: Trace, elapsed: float) -> Floats:
+    """Give the share of rows in each state from the events themselves, shape (groups, bins, 3)."""
+    cells = trace.occupancy(min(len(trace), GROUPS), _COLUMNS, elapsed)
+    groups = len(cells)
+    sizes = np.bincount(np.arange(len(trace)) * groups // len(trace), minlength=groups)
+    return cells / np.maximum(sizes, 1)[:, None, None]
 
 
 def _colours(cells: Floats) -> Pixels:
