@@ -1,6 +1,7 @@
 """The events that engines write down: their kinds, and what follows from them.
 
-An event is (row, code, time): `code` is a kind and, above it, the number of a reason.
+An event is (row, code, time): `code` is a kind and, above it, the number of a reason. Above `WOKEN` it
+is the row of whoever woke this one, plus one; 0 where nobody did, but a timer, say, or another thread.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BORN = 0  # -> ready
 YIELDED = 1  # running -> ready, a step
 WAITS = 2  # running -> waiting, a step
 ENDED = 3  # running -> final, a step
-WOKEN = 4  # waiting -> ready
+WOKEN = 4  # waiting -> ready, by whom is said above the kind
 IDLE = 5  # the scheduler waited until now: the next step begins here
 BATCH = 6  # running -> ready, for all rows of a stretch in turn
 RESUMED = 7  # waiting -> running, said explicitly (driven by hand, or a thread)
@@ -64,8 +65,9 @@ class Mark(NamedTuple):
 class Intervals:
     """Who was in which state from when to when; parallel columns, sorted by row, then by time.
 
-    `row`, `state` (index into `STATES`) and `reason` (index into `Trace.reasons`) are integers of
-    shape (n,), `begin` and `end` seconds of shape (n,). Final states are no intervals.
+    `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`, 0 where there is none)
+    and `waker` (the row that made this one ready, -1 where none did) are integers of shape (n,),
+    `begin` and `end` seconds of shape (n,). Final states are no intervals.
     """
 
     row: Ints
@@ -73,6 +75,7 @@ class Intervals:
     begin: Floats
     end: Floats
     reason: Ints
+    waker: Ints
 
     def __len__(self) -> int:
         return len(self.row)
@@ -124,8 +127,8 @@ def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
 
 def entries(
     rows: Ints, codes: Ints, times: Floats, begins: Floats
-) -> tuple[Ints, Ints, Floats, Ints]:
-    """Give every entering of a state: row, state, time, reason, in the order in which it happened."""
+) -> tuple[Ints, Ints, Floats, Ints, Ints]:
+    """Give every entering of a state: row, state, time, reason, waker, in the order in which it happened."""
     kinds = codes & KIND_MASK
     steps = IS_STEP[kinds]
     after = STATE_AFTER[kinds]
@@ -138,5 +141,9 @@ def entries(
     row[slot[steps]], state[slot[steps]], begin[slot[steps]] = rows[steps], RUNNING, begins[steps]
     second = (slot + steps)[known]
     row[second], state[second], begin[second] = rows[known], after[known], times[known]
-    reason[second] = codes[known] >> KIND_BITS
-    return row, state, begin, reason
+    above = codes[known] >> KIND_BITS
+    woken = kinds[known] == WOKEN
+    reason[second] = np.where(woken, 0, above)
+    waker = np.full(total, -1, np.int64)
+    waker[second] = np.where(woken, above - 1, -1)
+    return row, state, begin, reason, waker

@@ -22,6 +22,7 @@ import greenlet  # type: ignore[import-untyped, unused-ignore]
 from ..language import Cancelled, Request, State, Where
 from ..language.request import PENDING
 from ..language.task import is_coroutine
+from .events import KIND_BITS
 from .hub import Hub, VirtualClock
 from .line import Line
 from .places import Places
@@ -73,6 +74,8 @@ class Loop:
         self._closing = False
         self._interrupt_wanted = False
         self._over_since = _NEVER
+        # The task that has just ended, while it tells those who wait for that.
+        self._ending: ScheduledTask | None = None
         self._home: greenlet.greenlet
         self._idle_workers: list[greenlet.greenlet] = []
         # For what the loop calls in the name of a parked task: its own context is in use.
@@ -252,15 +255,20 @@ class Loop:
     def enqueue(self, task: ScheduledTask) -> None:
         """Put a task that waited at the back of the ready queue."""
         line = self._line
-        if line.asking is None:
+        waker = line.asking
+        if waker is None:
             if self.stepping:
                 # Those who ran before the running step come first.
-                line.settle_before()
+                waker = line.running
+                line.settle_before(waker)
+            else:
+                waker = self._ending
         elif not (line.lively or line.over):
-            line.settle_before(line.asking)
+            line.settle_before(waker)
             line.over = True
         if self._recording:
-            self._write((task.row, WOKEN, line.time))
+            by = 0 if waker is None else waker.row + 1
+            self._write((task.row, WOKEN | by << KIND_BITS, line.time))
         line.arrive(task)
 
     # Steps that are the last.
@@ -277,7 +285,9 @@ class Loop:
         if self._recording:
             self._write((task.row, ENDED, time))
         self.stepping = False
+        self._ending = task
         self._let_go(task, state, value, error, where)
+        self._ending = None
         self.stepping = True
 
     def _forget_begun(self) -> None:

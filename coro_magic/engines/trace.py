@@ -406,15 +406,18 @@ class Trace:
         parts = [entries(*chunk) for chunk in self._all()]
         if not parts:
             none = np.empty(0, np.int64)
-            return Intervals(none, none, np.empty(0), np.empty(0), none)
-        row, state, begin, reason = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+            return Intervals(none, none, np.empty(0), np.empty(0), none, none)
+        columns = (np.concatenate(each) for each in zip(*parts, strict=True))
+        row, state, begin, reason, waker = columns
         order = np.argsort(row, kind="stable")
-        row, state, begin, reason = row[order], state[order], begin[order], reason[order]
+        row, state, begin, reason, waker = (
+            column[order] for column in (row, state, begin, reason, waker)
+        )
         end = np.append(begin[1:], until)
         last = np.append(row[1:] != row[:-1], True)
         end[last] = until
         keep = state <= WAITING
-        return Intervals(row[keep], state[keep], begin[keep], end[keep], reason[keep])
+        return Intervals(row[keep], state[keep], begin[keep], end[keep], reason[keep], waker[keep])
 
     def occupancy(self, groups: int, bins: int, until: float | None = None) -> Floats:
         """Give how many coroutines were in each state, for groups of rows and bins of time.
@@ -463,7 +466,7 @@ class Trace:
         lines = []
         for rows, codes, times, _ in self._all():
             for row, code, time in zip(rows.tolist(), codes.tolist(), times.tolist(), strict=True):
-                kind, reason = code & KIND_MASK, self.reasons[code >> KIND_BITS]
+                kind, above = code & KIND_MASK, code >> KIND_BITS
                 if kind == IDLE:
                     lines.append(f"{time:.9f} idle until now")
                     continue
@@ -471,6 +474,11 @@ class Trace:
                 lines.append(
                     f"{time:.9f} {self.name(row)} {SAID[kind]}"
                     + (f" {end}" if end else "")
-                    + (f" ({reason})" if reason.verb else "")
+                    + self._explained(kind, above)
                 )
         return "\n".join(lines) + "\n" if lines else ""
+
+    def _explained(self, kind: int, above: int) -> str:
+        if kind == WOKEN:
+            return f" (woken by {self.name(above - 1)})" if above else ""
+        return f" ({self.reasons[above]})" if self.reasons[above].verb else ""
