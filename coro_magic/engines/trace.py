@@ -321,6 +321,27 @@ class Trace:
         number = self._numbers[row]
         return self._names[row] if number == 1 else f"{self._names[row]}-{number}"
 
+    def name_columns(self) -> tuple[list[str], Ints, Ints]:
+        """Give all names in short: the different ones, each row's as an index, and each row's number.
+
+        A row whose number is more than 1 has the name ``"name-number"``; both columns have shape (rows,).
+        """
+        if len(self):
+            self.name(len(self) - 1)
+        index: dict[str, int] = {}
+        which = np.fromiter(
+            (index.setdefault(name, len(index)) for name in self._names), np.int32, len(self._names)
+        )
+        return list(index), which, np.array(self._numbers, np.int32)
+
+    def parents(self) -> Ints:
+        """Give the row that spawned each row, -1 for none; shape (rows,)."""
+        return np.array(self._parents, np.int32)
+
+    def driven_rows(self) -> list[int]:
+        """Give the rows that were driven by hand (see `driven_by_hand`)."""
+        return sorted(self._driven)
+
     def parent(self, row: int) -> int:
         """Give the row that spawned this one, -1 for none."""
         return self._parents[row]
