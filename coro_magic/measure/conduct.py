@@ -123,7 +123,7 @@ def _carried(
     if options.baseline == "off":
         return None, "switched off"
     if options.record == "on":
-        return None, "to record every switch takes longer than the switch: nothing to compare with"
+        return None, "step mode records every switch, which takes longer than the switch"
     if options.clock == "virtual":
         return None, "virtual time cannot be compared with the time that threads take"
     try:
