@@ -13,13 +13,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..engines.trace import STATE_CODES, STATES, Trace
-from ..language import State
+from ..engines.trace import STATES, Trace
 from ..measure.run import Run
 from . import palette, rows
 from .sheet import WIDTH, Sheet, own_style, time_axis
 from .side import Floats, Side, Waits
-from .text import count, duration, number
+from .words import so_far
 
 _FEW = 20_000  # switches, up to which the trace is asked for everything
 _GROUPS = 100
@@ -65,21 +64,6 @@ def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
             time_axis(axes, max(elapsed, 1e-6), ticks=5)
             axes.tick_params(axis="x", length=3, labelbottom=True)
         return sheet
-
-
-def so_far(trace: Trace, elapsed: float, has_body: bool = False) -> str:
-    """Say how far a run is: ``running for 1.3 s: 200 coroutines, 120 done, 3 failed``.
-
-    With `has_body` the first row is the cell's body, which is not counted.
-    """
-    ends = trace.final_codes()[int(has_body) :]
-    parts = [count(len(ends), trace.unit)]
-    for state in (State.DONE, State.FAILED, State.CANCELLED):
-        there = int(np.count_nonzero(ends == STATE_CODES[state]))
-        parts += [f"{number(there)} {state}"] if there else []
-    if trace.switches:
-        parts.append(count(trace.switches, "switch", "switches"))
-    return f"running for {duration(elapsed)}: " + ", ".join(parts)
 
 
 class _History:
