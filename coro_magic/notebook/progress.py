@@ -21,7 +21,7 @@ class Budget:
     ----------
     expected:
         The kinds of refreshes, and what the first of each is thought to take, in seconds; later ones are
-        thought to take as long as the last one did.
+        thought to take as long as the last one, or almost as long as a slow one lately.
     clock:
         Gives the time in seconds.
 
@@ -51,8 +51,10 @@ class Budget:
         try:
             refresh()
         finally:
-            self._expected[kind] = self._clock() - begun
-            self.spent += self._expected[kind]
+            took = self._clock() - begun
+            self.spent += took
+            # One that was quick says little about the next one.
+            self._expected[kind] = max(took, 0.8 * self._expected[kind])
 
     def next(self) -> float:
         """Give the seconds until it is worth trying again."""

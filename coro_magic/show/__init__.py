@@ -17,7 +17,6 @@ from .words import headline, summary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..engines.trace import Trace
     from ..measure.compare import Comparison
     from .tabs import Panel
 
@@ -25,7 +24,6 @@ __all__ = [
     "compared",
     "compared_in_words",
     "headline",
-    "live",
     "panel",
     "picture",
     "png",
@@ -56,13 +54,6 @@ def throughput_plot(run: Run) -> Figure:
     from .figures import throughput_plot
 
     return throughput_plot(run)
-
-
-def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
-    """Draw a small picture of a run that goes on, `elapsed` seconds after its beginning."""
-    from .ongoing import live
-
-    return live(run_or_trace, elapsed)
 
 
 def png(figure: Figure) -> bytes:

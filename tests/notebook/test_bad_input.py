@@ -203,9 +203,9 @@ def test_interrupt_during_drawing(kernel):
 
 
 def test_interrupt_during_a_refresh_of_the_picture(kernel):
-    kernel.execute("import coro_magic.show as show_room, time\noriginal = show_room.live\n"
+    kernel.execute("import coro_magic.show.growing as growing, time\noriginal = growing.png\n"
                    "def slow(*given):\n    print('drawing', flush=True)\n    time.sleep(0.5)\n"
-                   "    return original(*given)\nshow_room.live = slow")  # fmt: skip
+                   "    return original(*given)\ngrowing.png = slow")  # fmt: skip
     try:
         interrupted(kernel, "%%coroutines -o drawn --baseline off\nimport time\nbound = 'refreshed'\n"
                             "log = []\n"
@@ -213,7 +213,7 @@ def test_interrupt_during_a_refresh_of_the_picture(kernel):
                     "        log.append(1)\nf()",
                     when="drawing")  # fmt: skip
     finally:
-        kernel.execute("show_room.live = original")
+        kernel.execute("growing.png = original")
     assert kernel.value("(bound, log)") == ("refreshed", [1])
 
 

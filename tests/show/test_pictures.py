@@ -276,23 +276,3 @@ def test_no_figure_is_made_through_pyplot() -> None:
 
 def test_a_figure_displays_itself_as_a_png() -> None:
     assert show.timeline(run_of(sleepers(3)))._repr_png_().startswith(b"\x89PNG")
-
-
-def test_a_live_picture_of_a_long_run_shows_what_happened_between_the_refreshes() -> None:
-    run = run_of(sleepers(300, 100), clock="virtual")
-    assert run.switches > 20_000
-    figure = show.live(run.trace, run.elapsed)
-    # Grey all over, from the first moment to the last.
-    assert (pixels(figure)[90, 60:770] < 255).all()
-    assert "301 done" in texts(figure)[0]
-    again = show.live(run.trace, run.elapsed * 2)
-    # Nobody is there any more in the second half.
-    assert (pixels(again)[90, -60:-30] == 255).all()
-
-
-def test_a_live_picture_of_nothing_yet_is_a_picture() -> None:
-    trace = Trace()
-    assert show.png(show.live(trace, 0.0))
-    trace.born("w", -1, 0, 0.0)
-    trace.duration = 0.5
-    assert show.png(show.live(trace, 0.5))
