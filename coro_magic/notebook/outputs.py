@@ -8,6 +8,7 @@ without loss; while the run goes on, its place is taken by the progress and the 
 from __future__ import annotations
 
 import base64
+import importlib
 import threading
 import uuid
 from collections.abc import Callable
@@ -18,10 +19,11 @@ from .. import show
 from ..engines.scheduler import Scheduler
 from ..measure.options import Options
 from ..measure.run import Run
+from ..show import growing
 from ..show.words import how_far, so_far
-from .progress import SHORTEST_PAUSE, Budget, Line
+from .progress import Budget, Line
 
-_PICTURE_TAKES, _WORDS_TAKE = 0.08, 0.004  # seconds, for the first time
+_TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
 _STOP = "to stop it, interrupt the kernel (in JupyterLab press i twice)"
 
 
@@ -45,11 +47,11 @@ class Outputs:
         self._panel: str | None = None
         self._stop: Any = None
         self._line = Line()
-        if self._shown:
-            # What the refreshes need is loaded before the run, and not paid for by it; the final
-            # picture needs it as well.
-            import_what_is_live(self._options.panel == "on")
-        self._pictures, self._words = Budget(_PICTURE_TAKES), Budget(_WORDS_TAKE)
+        if self._shown and options.panel == "on":
+            # It is loaded before the run, and not paid for by it; the panel needs it as well.
+            with suppress(ImportError):
+                importlib.import_module("..show.stop", __package__)
+        self._budget = Budget(_TAKES)
 
     @property
     def _shown(self) -> bool:
@@ -61,14 +63,9 @@ class Outputs:
             return self._line.progress(scheduler) if not self.rich else float("inf")
         trace, elapsed = scheduler.trace, scheduler.now()
         words = so_far(trace, elapsed, has_body=True)
-        # One budget for all of it: what one has spent the other has not.
-        self._words.spent = self._pictures.spent = self._words.spent + self._pictures.spent
-        if self._words.pause() <= 0:
-            self._words.spend(lambda: self._show_words(scheduler, words))
-        if self._pictures.pause() <= 0:
-            run = Run([], trace, elapsed, trace.switches, has_body=True)
-            self._pictures.spend(lambda: self._show_png(show.png(show.live(run, elapsed)), words))
-        return max(SHORTEST_PAUSE, self._words.pause())
+        self._budget.spend("words", lambda: self._show_words(scheduler, words))
+        self._budget.spend("picture", lambda: self._show_png(growing.png(trace, elapsed), words))
+        return self._budget.next()
 
     def _show_words(self, scheduler: Scheduler, words: str) -> None:
         if self._picture is None:
@@ -81,11 +78,10 @@ class Outputs:
         ended, there, _ = how_far(scheduler.trace, has_body=True)
         share = ended / there if there else 0.0
         if self._panel is None:
-            self._show_text(f"the coroutines are running; {_STOP}")
+            self._show_text("the coroutines are running")
             self._show_stop(scheduler.request_interrupt, words, share)
         elif self._stop is not None:
-            with self._stop.hold_sync():
-                self._stop.words, self._stop.share = words, share
+            self._stop.tell(words, share)
 
     def _show_stop(self, stop: Callable[[], None], words: str, share: float) -> None:
         self._panel = uuid.uuid4().hex
@@ -93,16 +89,22 @@ class Outputs:
             from ..show.stop import Stop
         except ImportError:
             return  # no widgets here; the text says how far it is when it has ended
-        self._stop = Stop(stop, words, share)
+        self._stop = Stop(stop, words, share, _hears_while_it_runs(self._kernel))
         data = dict(self._stop._repr_mimebundle_()[0])
-        data["text/plain"] = words
+        data["text/plain"] = _STOP
         _display(data, {}, display_id=self._panel)
 
     def _end_of_stop(self) -> None:
-        """Leave nothing of the Stop button behind: neither the widget nor what showed it."""
-        if self._stop is not None:
-            self._stop.close()
-            self._stop = None
+        """Leave nothing of the Stop button behind."""
+        stop, self._stop = self._stop, None
+        if stop is None:
+            return
+        if stop.heard or not stop.listening:
+            stop.close()
+        else:
+            # What the page has sent is read when the cell has ended, and must find somebody.
+            stop.words = ""
+            self._kernel.io_loop.call_later(1.0, stop.close)
 
     def close(self) -> None:
         """Take away what belongs to a run that goes on, however it ended."""
@@ -173,14 +175,12 @@ class Outputs:
             self._kernel.io_loop.add_callback(function)
 
 
-def import_what_is_live(panel: bool) -> None:
-    """Import what draws while a run goes on."""
-    import importlib
-
-    importlib.import_module("..show.ongoing", __package__)
-    if panel:
-        with suppress(ImportError):
-            importlib.import_module("..show.stop", __package__)
+def _hears_while_it_runs(kernel: Any) -> bool:
+    """Say whether the kernel can hear the page while a cell runs, if the page knows how."""
+    try:
+        return "kernel subshells" in kernel.kernel_info.get("supported_features", ())
+    except Exception:
+        return False
 
 
 def _display(data: dict[str, Any], metadata: dict[str, Any], display_id: str | None = None) -> None:

@@ -20,35 +20,43 @@ class Budget:
     Parameters
     ----------
     expected:
-        What the first refresh is thought to take, in seconds; later ones are thought to take as long as
-        the last one.
+        The kinds of refreshes, and what the first of each is thought to take, in seconds; later ones are
+        thought to take as long as the last one did.
     clock:
         Gives the time in seconds.
 
     Attributes
     ----------
     spent:
-        Seconds that refreshes took so far.
+        Seconds that refreshes of all kinds took so far.
     """
 
-    def __init__(self, expected: float, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, expected: dict[str, float], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._clock = clock
         self._began = clock()
-        self._expected = expected
+        self._expected = dict(expected)
         self.spent = 0.0
 
-    def pause(self) -> float:
+    def pause(self, kind: str) -> float:
         """Give the seconds until one more refresh can be afforded; not above 0 where it can be now."""
-        return (self.spent + self._expected) / SHARE - (self._clock() - self._began)
+        return (self.spent + self._expected[kind]) / SHARE - (self._clock() - self._began)
 
-    def spend(self, refresh: Callable[[], None]) -> None:
-        """Refresh, and count what that takes."""
+    def spend(self, kind: str, refresh: Callable[[], None]) -> None:
+        """Refresh if that can be afforded, and count what it takes."""
+        if self.pause(kind) > 0:
+            return
         begun = self._clock()
         try:
             refresh()
         finally:
-            self._expected = self._clock() - begun
-            self.spent += self._expected
+            self._expected[kind] = self._clock() - begun
+            self.spent += self._expected[kind]
+
+    def next(self) -> float:
+        """Give the seconds until it is worth trying again."""
+        return max(SHORTEST_PAUSE, min(map(self.pause, self._expected)))
 
 
 class Line:
@@ -60,7 +68,7 @@ class Line:
     def __init__(self, stream: Any = None) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._length = 0
-        self._budget = Budget(0.002)
+        self._budget = Budget({"line": 0.002})
 
     @property
     def seen(self) -> bool:
@@ -75,8 +83,8 @@ class Line:
         if not self.seen:
             return float("inf")
         words = so_far(scheduler.trace, scheduler.now(), has_body=scheduler.body is not None)
-        self._budget.spend(lambda: self._write(words))
-        return max(SHORTEST_PAUSE, self._budget.pause())
+        self._budget.spend("line", lambda: self._write(words))
+        return self._budget.next()
 
     def clear(self) -> None:
         """Take the line away."""

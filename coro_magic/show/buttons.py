@@ -34,13 +34,14 @@ OnMain = Callable[[Callable[[], None]], None]
 
 # The options that a run can be made again with, where there are such.
 _OFFERED = ("order", "seed", "clock", "baseline", "record", "slow_step")
-_WIDTHS = {"order": "11em", "seed": "9em", "clock": "11em", "baseline": "13em", "record": "10em",
-           "slow_step": "12em"}  # fmt: skip
+_WIDTHS = {"order": "8.5em", "seed": "7em", "clock": "8.5em", "baseline": "11em", "record": "8.5em",
+           "slow_step": "8.5em"}  # fmt: skip
 # What is written under which suffix; the first of a kind is what is offered.
 _KINDS = (("PNG", ".png"), ("SVG", ".svg"), ("PDF", ".pdf"), ("CSV", ".csv"), ("JSON", ".json"),
           ("Perfetto", ".perfetto.json"), ("HTML", ".html"))  # fmt: skip
 _LARGEST_LINK = 8_000_000  # bytes
-_ROW = {"flex_flow": "row wrap", "align_items": "center", "width": "100%", "grid_gap": "4px 10px"}
+_ROW = {"flex_flow": "row wrap", "align_items": "center", "width": "100%",
+        "grid_gap": "4px 10px", "margin": "6px 0 0"}  # fmt: skip
 
 
 def directly(function: Callable[[], None]) -> None:
@@ -68,6 +69,7 @@ class Again(VBox):  # type: ignore[misc,unused-ignore]
         offered = [option for option in OPTIONS if option.name in _OFFERED]
         self.fields = {option.name: _field(option, run.options.get(option.name)) for option in offered}
         self.button = Button(description="Run again", icon="refresh", button_style="primary",
+                             layout=Layout(width="9em"),
                              tooltip="Run the same program again, with these options")  # fmt: skip
         self.button.on_click(lambda _: self._start())
         self.said = HTML()

@@ -100,12 +100,14 @@ def _time(run: Run, facts: _Facts) -> list[str]:
     said = []
     busy = facts.busy(run)
     if busy >= 0.9:
-        said.append(f"The one thread was busy for {percent(busy)} of {duration(run.elapsed)}: "
+        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}: "
                     "somebody ran nearly all the time.")  # fmt: skip
     else:
-        said.append(f"The one thread was busy for {percent(busy)} of {duration(run.elapsed)}. In the rest "
+        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}. In the rest "
                     "of the "
                     "time nobody could run: everybody waited, or the scheduler was at work.")  # fmt: skip
+    if facts.blocked > 0.05 * run.elapsed:
+        said.append(f"For {duration(facts.blocked)} of it a call blocked and could not be switched.")
     at_once = facts.waiting / run.elapsed if run.elapsed > 0 else 0.0
     if facts.waiting > 0.01 * run.elapsed:
         said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {number(at_once)} "
@@ -113,10 +115,14 @@ def _time(run: Run, facts: _Facts) -> list[str]:
                     f"once on average.{_for_what(run)}")  # fmt: skip
     queue = facts.ready / run.elapsed if run.elapsed > 0 else 0.0
     if queue >= 0.5:
-        said.append(f"On average {number(queue)} were ready and waited for their turn, because one thread "
+        said.append(f"On average {_mean(queue)} were ready and waited for their turn, because one thread "
                     "runs "
                     "one coroutine at a time.")  # fmt: skip
     return said
+
+
+def _mean(value: float) -> str:
+    return f"{value:.1f}" if value < 9.95 else number(round(value))
 
 
 def _for_what(run: Run) -> str:

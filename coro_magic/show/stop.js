@@ -31,10 +31,17 @@ function render({ model, el }) {
   const words = document.createElement("span");
   const button = document.createElement("button");
   button.type = "button";
+  let timer = 0;
+  // A message may have gone to the thread that runs the cell, and wait there: say it again, a few times.
+  function insist(kind, answered, times) {
+    if (times <= 0 || model.get(answered)) return;
+    model.send({ kind });
+    timer = setTimeout(() => insist(kind, answered, times - 1), 400);
+  }
   button.onclick = () => {
     button.disabled = true;
     button.textContent = "stopping …";
-    model.send({ kind: "stop" });
+    insist("stop", "stopping", 5);
   };
   const hint = document.createElement("span");
   hint.className = "hint";
@@ -57,8 +64,11 @@ function render({ model, el }) {
   el.append(root);
   model.on("change", show);
   show();
-  model.send({ kind: "here" });
-  return () => model.off("change", show);
+  if (model.get("listening")) insist("here", "heard", 5);
+  return () => {
+    clearTimeout(timer);
+    model.off("change", show);
+  };
 }
 
 export default { render };

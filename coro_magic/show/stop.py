@@ -24,19 +24,40 @@ class Stop(anywidget.AnyWidget):
     ----------
     stop:
         Asks the run to end. Called on any thread.
+    listening:
+        Whether there is a chance that messages arrive while a cell runs. Else the page sends none: it
+        would come when the widget is gone.
+
+    Attributes
+    ----------
+    heard:
+        Whether a message has arrived while the run went on.
     """
 
     _esm = Path(__file__).with_name("stop.js")
 
     words = traitlets.Unicode().tag(sync=True)
     share = traitlets.Float().tag(sync=True)
+    listening = traitlets.Bool(False).tag(sync=True)
     heard = traitlets.Bool(False).tag(sync=True)
     stopping = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, stop: Callable[[], None], words: str, share: float) -> None:
-        super().__init__(words=words, share=share)
+    def __init__(self, stop: Callable[[], None], words: str, share: float, listening: bool) -> None:
+        super().__init__(words=words, share=share, listening=listening)
         self._stop = stop
         self.on_msg(self._told)
+        self._answer_anywhere()
+
+    def tell(self, words: str, share: float) -> None:
+        """Say how far the run is, with the share that is done, from 0 to 1."""
+        with self.hold_sync():
+            self.words, self.share = words, share
+        self._answer_anywhere()
+
+    def _answer_anywhere(self) -> None:
+        # From 7.4 on ipykernel sends what comes for a comm to the thread that last spoke on it: to the one
+        # that runs the cell. Without this note of its own it goes where the page sends it.
+        self.comm.__dict__.pop("_reply_subshell_id", None)
 
     def _told(self, widget: Any, content: Any, buffers: Any) -> None:
         kind = content.get("kind") if isinstance(content, dict) else None
