@@ -11,7 +11,7 @@
 const STATES = ["ready", "running", "waiting", "done", "failed", "cancelled", "left over"];
 const READY = 0, RUNNING = 1, WAITING = 2, FAILED = 4, CANCELLED = 5, LEFT_OVER = 6;
 const BY_HAND = 1, DAEMON = 2, BODY = 4;
-const EDGE_KINDS = ["spawn", "join", "message", "other"];
+const EDGE_KINDS = ["spawn", "join", "message", "other", "send"];
 
 // The light colours and the heights are those of palette.py; the dark ones keep their order of brightness.
 const LIGHT = {
@@ -28,6 +28,7 @@ const HEIGHTS = [0.56, 0.86, 0.32];
 const NOT_BEGUN = "not begun", OTHER = "other waits";
 
 const AXIS = 24, CAPTION = 24, FLAG = 15, FLAG_LINES = 3, GAP = 10, BAR_RIGHT = 12, MINI = 46;
+const TALLEST = 30; // pixels: the height of a row at most
 const FEW_PIXELS = 4; // a line this high shows bars of its own; lower ones are mixed
 const CELL = 2; // pixels: the size of a cell of the mixture
 const FEW_ARROWS = 400;
@@ -66,7 +67,7 @@ function percent(share) {
 function moment(seconds, step) {
   const [scale, unit] = step >= 0.1 ? [1, "s"] : step >= 1e-4 ? [1e3, "ms"] : step >= 1e-7 ? [1e6, "µs"] : [1e9, "ns"];
   const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step * scale) - 1e-9)));
-  return `${(seconds * scale).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+  return `${(seconds * scale + 0).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
 
 function niceStep(span, most) {
@@ -395,7 +396,7 @@ function paintRow(raster, sums, bars, axis, row, x0, scale, top, bottom, colours
     const share = Math.max(xb - xa, 1e-6);
     if (state === RUNNING) running[column] += share;
     else if (state === READY) ready[column] += share;
-    else { waiting[column] += share; colours.last = bars.reason[i]; sums.reasons[column] = bars.reason[i]; }
+    else { waiting[column] += share; sums.reasons[column] = bars.reason[i]; }
     if (column < from) from = column;
     if (column > to) to = column;
   }
@@ -414,27 +415,34 @@ function paintRow(raster, sums, bars, axis, row, x0, scale, top, bottom, colours
   }
 }
 
-// How many rows were in which state, in `bins` columns of each of some groups of lines: ready, running, waiting.
-// The same as `Side.shares` in Python: a bar adds to the cells it touches in part, and one to those between.
-function shares(side, bars, axis, lines, from, to, groups, x0, x1, bins) {
-  const stride = bins + 1;
-  const part = new Float32Array(groups * 3 * stride), change = new Float32Array(groups * 3 * stride);
-  const size = new Float32Array(groups);
+// How many rows were in which state, in `bins` columns of each of some groups of lines. The channels are ready,
+// running, and then the waits that have colours of their own. The same as `Side.shares` in Python: a bar
+// adds to the cells it touches in part, and one to those between.
+function shares(bars, axis, lines, from, to, groups, x0, x1, bins, slots, room = null) {
+  const stride = bins + 1, channels = 2 + slots.count, length = groups * channels * stride;
+  const { part, change } = room ? room.floats(length) : { part: new Float32Array(length), change: new Float32Array(length) };
+  const size = new Float32Array(groups), used = new Uint8Array(groups * channels);
   const begins = bars.begins(axis), ends = bars.ends(axis);
   const scale = bins / (x1 - x0), per = (to - from) / groups;
-  const { state, start } = bars;
+  const { state, reason, start } = bars, { table } = slots;
+  const whole = x0 <= 0;
   for (let line = from; line < to; line++) {
-    const g = Math.min(groups - 1, Math.floor((line - from) / per));
+    const g = Math.min(groups - 1, Math.floor((line - from) / per)), first = g * channels;
     for (let k = lines.start[line]; k < lines.start[line + 1]; k++) {
       const row = lines.rows[k];
       size[g]++;
       const last = start[row + 1];
-      for (let i = bars.after(row, x0, axis); i < last; i++) {
-        if (begins[i] >= x1) break;
-        const xa = Math.max(0, (begins[i] - x0) * scale), xb = Math.min(bins, (ends[i] - x0) * scale);
-        const at = (g * 3 + state[i]) * stride;
+      for (let i = whole ? start[row] : bars.after(row, x0, axis); i < last; i++) {
+        const begin = begins[i];
+        if (begin >= x1) break;
+        let xa = (begin - x0) * scale, xb = (ends[i] - x0) * scale;
+        if (xa < 0) xa = 0;
+        if (xb > bins) xb = bins;
+        const its = state[i] === WAITING ? table[reason[i] + 1] : state[i];
+        used[first + its] = 1;
+        const at = (first + its) * stride;
         const ia = xa | 0, ib = xb | 0;
-        if (ia === ib) { part[at + ia] += Math.max(xb - xa, 1e-6); continue; }
+        if (ia === ib) { part[at + ia] += xb - xa > 1e-6 ? xb - xa : 1e-6; continue; }
         part[at + ia] += ia + 1 - xa;
         part[at + ib] += xb - ib;
         change[at + ia + 1] += 1;
@@ -442,79 +450,106 @@ function shares(side, bars, axis, lines, from, to, groups, x0, x1, bins) {
       }
     }
   }
-  for (let at = 0; at < part.length; at += stride) {
+  for (let channel = 0; channel < used.length; channel++) {
+    if (!used[channel]) continue;
+    const at = channel * stride;
     let sum = 0;
     for (let i = at; i < at + stride; i++) { sum += change[i]; part[i] += sum; }
   }
-  return { groups, bins, stride, part, size };
+  return { groups, bins, stride, channels, part, size, used };
 }
 
-// The cells of a reply in the same form; they are shares of the rows of a line.
-function sharesOfReply(bytes, groups, bins, sizes) {
+// Arrays that are used again in every frame.
+class Room {
+  floats(length) {
+    if (!this.part || this.part.length < length) { this.part = new Float32Array(length); this.change = new Float32Array(length); }
+    else { this.part.fill(0, 0, length); this.change.fill(0, 0, length); }
+    return this;
+  }
+}
+
+// The cells of a reply in the same form. Their bytes are shares of the rows of a line of cells; with `turns`, where
+// only one row runs at a time, that of running is the share of the time in which one of them did.
+function sharesOfReply(bytes, groups, bins, sizes, turns) {
   const stride = bins + 1;
   const part = new Float32Array(groups * 3 * stride);
   for (let g = 0, k = 0; g < groups; g++) {
-    const scale = sizes[g] / 255;
+    const scale = sizes[g] / 255, ran = turns ? 1 / 255 : scale;
     for (let i = 0; i < bins; i++, k += 3) {
+      part[(g * 3 + RUNNING) * stride + i] = bytes[k] * ran;
       part[(g * 3 + READY) * stride + i] = bytes[k + 1] * scale;
-      part[(g * 3 + RUNNING) * stride + i] = bytes[k] * scale;
       part[(g * 3 + WAITING) * stride + i] = bytes[k + 2] * scale;
     }
   }
-  return { groups, bins, stride, part, size: sizes };
+  return { groups, bins, stride, channels: 3, part, size: sizes };
 }
 
 // Mix the colours of the states in each cell, for many rows; as `mixed_colours` in rows.py.
 function paintMixed(raster, cells, colours, takesTurns) {
-  const { groups, bins, stride, part, size } = cells;
-  const w = colours.rgb.waiting, r = colours.rgb.ready, b = colours.rgb.running;
-  const share = (g, state, i) => Math.max(0, part[(g * 3 + state) * stride + i]) / size[g];
+  const { groups, bins, stride, channels, part, size, used } = cells;
+  const { channelRgb } = colours, running = channelRgb[RUNNING];
+  const { pixels } = raster;
+  const rest = new Float32Array(bins), red = new Float32Array(bins), green = new Float32Array(bins), blue = new Float32Array(bins);
   let alive = 0, busy = 0;
-  for (let g = 0; g < groups; g++) {
-    if (!size[g]) continue;
-    for (let i = 0; i < bins; i++) {
-      const ran = share(g, RUNNING, i);
-      if (ran > 1e-9) busy++;
-      if (ran + share(g, READY, i) + share(g, WAITING, i) > 1e-9) alive++;
-    }
-  }
-  // The fewer cells there are in which somebody ran, the more each of them must stand out.
-  const least = 0.04 + 0.61 * (1 - busy / (alive + 1)) ** 2;
-  for (let g = 0; g < groups; g++) {
-    for (let i = 0; i < bins; i++) {
-      const at = g * raster.width + i;
-      if (!size[g]) { raster.pixels[at] = 0; continue; }
-      const ready = share(g, READY, i), waiting = share(g, WAITING, i), own = share(g, RUNNING, i);
-      const rest = ready + waiting, all = rest + own;
-      if (all <= 1e-9) { raster.pixels[at] = 0; continue; }
-      const ran = Math.min(1, own * (takesTurns ? size[g] : 1));
-      let blue = own > 1e-9 ? least + (1 - least) * Math.sqrt(ran) : 0;
-      if (rest < 1e-6 * all) blue = 1;
-      const p = rest > 0 ? ready / rest : 0;
-      const mix = (k) => Math.round((1 - blue) * (p * r[k] + (1 - p) * w[k]) + blue * b[k]);
-      raster.pixels[at] = packed([mix(0), mix(1), mix(2)], Math.round(255 * Math.min(1, 0.45 + 0.55 * all)));
+  for (let pass = 0; pass < 2; pass++) {
+    // The fewer cells there are in which somebody ran, the more each of them must stand out.
+    const least = 0.04 + 0.61 * (1 - busy / (alive + 1)) ** 2;
+    for (let g = 0; g < groups; g++) {
+      if (!size[g]) continue;
+      rest.fill(0);
+      if (pass) { red.fill(0); green.fill(0); blue.fill(0); }
+      for (let c = 0; c < channels; c++) {
+        if (c === RUNNING || (used && !used[g * channels + c])) continue;
+        const at = (g * channels + c) * stride, [r, v, b] = channelRgb[c];
+        if (!pass) for (let i = 0; i < bins; i++) rest[i] += part[at + i];
+        else {
+          for (let i = 0; i < bins; i++) {
+            const share = part[at + i];
+            if (share > 0) { rest[i] += share; red[i] += share * r; green[i] += share * v; blue[i] += share * b; }
+          }
+        }
+      }
+      const at = (g * channels + RUNNING) * stride, whole = 1 / size[g], ranIn = takesTurns ? 1 : whole;
+      if (!pass) {
+        for (let i = 0; i < bins; i++) {
+          const own = part[at + i];
+          if (own > 1e-7) busy++;
+          if (own + rest[i] > 1e-7) alive++;
+        }
+        continue;
+      }
+      for (let i = 0, pixel = g * raster.width; i < bins; i++, pixel++) {
+        const own = part[at + i], other = rest[i];
+        if (own + other <= 1e-7) continue;
+        const ran = own * ranIn;
+        let dark = own > 1e-7 ? least + (1 - least) * Math.sqrt(ran < 1 ? ran : 1) : 0;
+        if (other < 1e-6 * own) dark = 1;
+        const light = other > 0 ? (1 - dark) / other : 0;
+        const full = 0.45 + 0.55 * (own + other) * whole;
+        pixels[pixel] = ((((full < 1 ? full * 255 : 255) | 0) << 24) | ((light * blue[i] + dark * running[2] + 0.5) << 16)
+          | ((light * green[i] + dark * running[1] + 0.5) << 8) | (light * red[i] + dark * running[0] + 0.5)) >>> 0;
+      }
     }
   }
 }
 
 // Divide a line's height among the states: who runs at the bottom, then who is ready, then who waits.
 function paintStacked(raster, cells, g, x, wide, top, bottom, colours) {
-  const { stride, part, size, bins } = cells;
-  const room = bottom - top - (bottom - top > 7 ? 2 : 0);
-  const each = size[g] ? room / size[g] : 0;
-  const base = bottom - (bottom - top > 7 ? 1 : 0);
+  const { stride, channels, part, size, bins } = cells;
+  const inset = bottom - top > 7 ? 1 : 0;
+  const base = bottom - inset, room = base - top - inset, each = size[g] ? room / size[g] : 0;
+  const first = g * channels * stride;
   for (let i = 0; i < bins; i++) {
-    const ran = part[(g * 3 + RUNNING) * stride + i], ready = part[(g * 3 + READY) * stride + i];
-    const all = ran + ready + Math.max(0, part[(g * 3 + WAITING) * stride + i]);
-    if (!(all > 1e-7)) continue;
     const xa = x + Math.round(i * wide), xb = x + Math.round((i + 1) * wide);
     let y = base;
-    const low = ran > 1e-7 ? Math.max(Math.min(2, room / 3), ran * each) : 0;
-    const stack = [[low, colours.states[RUNNING]], [ready * each, colours.states[READY]], [all * each - ran * each - ready * each, colours.states[WAITING]]];
-    for (const [high, colour] of stack) {
-      if (high <= 0) continue;
+    for (let slot = 0; slot < channels; slot++) {
+      const c = slot === 0 ? RUNNING : slot === 1 ? READY : slot;
+      const share = part[first + c * stride + i];
+      if (!(share > 1e-7)) continue;
+      // Who ran at all is seen.
+      const high = c === RUNNING ? Math.max(Math.min(2, room / 3), share * each) : share * each;
       const up = Math.max(y - high, base - room);
-      raster.fill(xa, xb, Math.round(up), Math.round(y), colour);
+      raster.fill(xa, xb, Math.round(up), Math.round(y), colours.channels[c]);
       y = up;
     }
   }
@@ -570,12 +605,18 @@ function waitColour(theme, waits, verb) {
 }
 
 function coloursOf(theme, waits, side) {
-  const ready = rgb(theme.ready), running = rgb(side.takesTurns ? theme.running : theme.active), waiting = rgb(theme.waits[0]);
-  const known = side.reasons.map((reason) => packed(rgb(waitColour(theme, waits, reason.verb))));
-  const plain = packed(waiting);
+  const ready = rgb(theme.ready), running = rgb(side.takesTurns ? theme.running : theme.active);
+  const verbs = waits.length ? waits : ["waiting"];
+  const channelRgb = [ready, running, ...verbs.map((verb) => rgb(waitColour(theme, waits, verb)))];
+  if (channelRgb.length < 3) channelRgb.push(rgb(theme.waits[0]));
+  const channels = channelRgb.map((colour) => packed(colour));
+  const other = Math.max(0, verbs.indexOf(OTHER));
+  const slot = side.reasons.map((reason) => { const at = verbs.indexOf(reason.verb); return at >= 0 ? at : other; });
   return {
-    states: [packed(ready), packed(running), plain], rgb: { ready, running, waiting },
-    reason: (i) => (i >= 0 && i < known.length ? known[i] : plain),
+    states: channels.slice(0, 3), channels, channelRgb,
+    // By a reason's number plus one: its channel.
+    slots: { count: verbs.length, table: Uint8Array.from([0, ...slot], (at) => WAITING + at) },
+    reason: (i) => channels[2 + (i >= 0 && i < slot.length ? slot[i] : 0)],
   };
 }
 
@@ -613,7 +654,7 @@ const STYLE = `
 .coro-note { color: var(--coro-faint); font-size: 12px; min-height: 17px; padding: 2px; }
 .coro-help { font-size: 12px; color: var(--coro-faint); padding: 6px 10px; margin: 0 0 6px; background: var(--coro-lane); border-radius: 6px; }
 .coro-help dl { display: grid; grid-template-columns: max-content 1fr; gap: 1px 12px; margin: 0; }
-.coro-help dt { color: var(--coro-ink); font-weight: 600; } .coro-help dd { margin: 0; }
+.coro-help dt { color: var(--coro-ink); font-weight: 600; } 
 .coro-live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .coro-card { flex: 0 0 min(38%, 400px); min-width: 0; max-height: var(--coro-card-height, 600px); overflow: auto; border: 1px solid var(--coro-line); border-radius: 8px;
   padding: 10px 12px; background: var(--coro-paper); font-size: 12.5px; }
@@ -633,14 +674,15 @@ const STYLE = `
 .coro-card th, .coro-card td { text-align: left; vertical-align: top; padding: 1px 8px 1px 0; overflow-wrap: anywhere; border: 0; background: none; color: inherit; font-weight: normal; }
 .coro-card th { color: var(--coro-faint); }
 .coro-card td.coro-num { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.coro-code { font: 12px/1.5 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); background: var(--coro-lane); border-radius: 5px; overflow-x: auto; padding: 3px 0; }
+.coro-code { font: 11.5px/1.55 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); background: var(--coro-lane); border-radius: 5px; overflow-x: auto; padding: 3px 0; }
 .coro-code div { display: flex; white-space: pre; padding: 0 6px 0 0; border-left: 3px solid transparent; width: max-content; min-width: 100%; }
 .coro-code div > span:first-child { flex: none; width: 34px; text-align: right; padding-right: 9px; color: var(--coro-faint); user-select: none; }
 .coro-code .coro-lit { background: color-mix(in srgb, var(--coro-ready) 30%, transparent); border-left-color: var(--coro-ready); font-weight: 600; }
 .coro-now .coro-code .coro-lit { background: color-mix(in srgb, var(--coro-running) 26%, transparent); border-left-color: var(--coro-running); }
 .coro-frame { margin: 6px 0 10px; } .coro-frame > p { font-size: 12px; color: var(--coro-faint); } .coro-frame > p b { color: var(--coro-ink); }
 .coro-locals { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0 8px; margin: 3px 0 0 6px; font: 12px/1.45 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); }
-.coro-locals dt { color: var(--coro-faint); font-weight: normal; } .coro-locals dd { margin: 0; overflow-wrap: anywhere; }
+.coro-timeline :is(dt, dd) { display: block; float: none; width: auto; padding: 0; margin: 0; min-width: 0; }
+.coro-locals dt { color: var(--coro-faint); font-weight: normal; } .coro-locals dd { overflow-wrap: anywhere; }
 .coro-steps { margin-top: 8px; border-top: 1px solid var(--coro-line); padding-top: 8px; }
 .coro-player { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; }
 .coro-player input[type="range"] { flex: 1 1 140px; min-width: 100px; accent-color: var(--coro-running); margin: 0; }
@@ -694,6 +736,7 @@ class Timeline {
     this.dirty = { base: false, over: false, mini: false };
     this.stats = { frames: 0, last: 0, worst: 0, base: 0 };
     this.labels = new Map();
+    this.room = new Room();
     this.stop = new AbortController();
     this.build();
     this.retheme();
@@ -753,10 +796,17 @@ class Timeline {
       this.stepper = new Stepper(this, steps);
       this.root.insertBefore(this.stepper.root, this.live);
     }
-    this.buttons.fitFirst.hidden = sides.length < 2;
+    // Only where the coroutines take a small part of the axis does it bring anything.
+    this.buttons.fitFirst.hidden = sides.length < 2 || this.full(0) > 0.75 * this.full();
     this.buttons.arrows.disabled = !sides.some((side) => side.cellsMode || (side.edges && side.edges.from.length));
     this.buttons.critical.disabled = !sides.some((side) => side.path);
     this.buttons.critical.hidden = this.buttons.critical.disabled;
+    if (this.source.saved && sides.some((side) => side.cellsMode)) {
+      for (const one of [this.axisSelect, this.orderSelect, this.textInput, this.stateSelect]) {
+        one.disabled = true;
+        one.title = "A run this long can only be arranged in the notebook, with its kernel.";
+      }
+    }
     this.element.append(this.root);
 
     on(this.axisSelect, "change", () => this.setAxis(this.axisSelect.value));
@@ -785,7 +835,8 @@ class Timeline {
   }
 
   watch() {
-    this.sizes = new ResizeObserver(() => this.resize());
+    // Front ends draw us before we are in the page: only now it is known how things look there.
+    this.sizes = new ResizeObserver(() => { this.retheme(); this.resize(); });
     this.sizes.observe(this.stage);
     this.themes = new MutationObserver(() => { this.retheme(); this.want("base"); });
     const look = { attributes: true, attributeFilter: ["class", "theme", "data-theme", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "style"] };
@@ -909,6 +960,9 @@ class Timeline {
   arrangeRows(rows) {
     rows.lines = arrange(rows.side, { order: this.order, text: this.filter.text, state: this.filter.state, folded: rows.folded, opened: rows.opened });
     rows.version++;
+    const bad = [];
+    for (let row = 0; row < rows.side.rows; row++) if (rows.lines.lineOf[row] >= 0 && this.badEnd(rows.side, row)) bad.push(row);
+    rows.bad = Int32Array.from(bad);
     rows.plain = this.order === "spawn" && rows.lines.hits === rows.side.rows;
     rows.detail = null;
     rows.sharp = null;
@@ -934,16 +988,16 @@ class Timeline {
     context.font = this.font(12);
     let widest = 0;
     for (const { side, lines } of this.rows) {
-      for (let line = 0, step = Math.max(1, Math.floor(lines.count / 200)); line < lines.count; line += step) {
+      for (let line = 0, step = Math.max(1, Math.ceil(lines.count / 60)); line < lines.count; line += step) {
         widest = Math.max(widest, context.measureText(this.labelOf(side, lines, line)).width + 12 * (lines.depth ? lines.depth[line] : 0));
       }
     }
     const indented = this.order === "tree" || this.order === "function" ? 14 : 0;
-    this.gutter = Math.round(clamp(widest + 26 + indented, 58, Math.min(230, width * 0.28)));
+    this.gutter = Math.round(clamp(widest + 26 + indented, 58, Math.min(190, width * 0.26)));
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
-    const most = clamp((window.innerHeight || 800) * 0.6, 260, 620);
-    const each = this.order === "function" ? 72 : 22;
+    const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
+    const each = this.order === "function" ? 88 : this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
     const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(lines.count * each, 30)));
     const sum = natural.reduce((a, b) => a + b, 0);
     let heights = natural;
@@ -982,7 +1036,7 @@ class Timeline {
   settle(rows) {
     const { lines, box } = rows;
     const count = Math.max(lines.count, 1);
-    const whole = Math.min(box.plotH / count, this.order === "function" ? 90 : 30);
+    const whole = Math.min(box.plotH / count, this.order === "function" ? 120 : TALLEST);
     const tallest = Math.max(whole, 34);
     rows.zoom = clamp(rows.zoom, 1, tallest / whole);
     rows.lh = whole * rows.zoom;
@@ -1075,7 +1129,7 @@ class Timeline {
     let step = niceStep(span, this.plotW / 92);
     if (this.axis === "switches") step = Math.max(1, Math.round(step));
     const out = [];
-    for (let i = Math.ceil(this.x0 / step - 1e-9), n = 0; i * step <= this.x1 && n < 200; i++, n++) out.push(i * step);
+    for (let i = Math.ceil(this.x0 / step - 1e-9), n = 0; i * step <= this.x1 && n < 200; i++, n++) out.push(i * step + 0);
     return { step, values: out };
   }
 
@@ -1152,8 +1206,7 @@ class Timeline {
     if (lh < FEW_PIXELS && !lines.grouped) {
       const cell = Math.max(CELL, Math.round(dpr * CELL));
       const groups = Math.max(1, Math.min(to - from, Math.floor(height / cell))), bins = Math.max(1, Math.floor(width / cell));
-      const cells = shares(side, bars, axis, lines, from, to, groups, this.x0, this.x1, bins);
-      rows.cells = { cells, from, to, x0: this.x0, x1: this.x1 };
+      const cells = shares(bars, axis, lines, from, to, groups, this.x0, this.x1, bins, colours.slots, this.room);
       raster.resize(bins, groups).clear();
       paintMixed(raster, cells, colours, side.takesTurns);
       this.blit(raster.done(), left, Math.round(this.lineY(rows, from) * dpr), width, Math.round((to - from) * lh * dpr), [top, height]);
@@ -1165,14 +1218,18 @@ class Timeline {
       this.sums.reasons = new Int32Array(width); this.sums.width = width;
     }
     const scale = width / span;
-    rows.cells = null;
     for (let line = from; line < to; line++) {
-      const y0 = Math.round((line - rows.top) * lh * dpr), y1 = Math.round((line + 1 - rows.top) * lh * dpr);
+      let y0 = Math.round((line - rows.top) * lh * dpr), y1 = Math.round((line + 1 - rows.top) * lh * dpr);
       if (lines.group && lines.group[line] >= 0) {
         const bins = Math.max(1, Math.floor(width / CELL));
-        const cells = shares(side, bars, axis, lines, line, line + 1, 1, this.x0, this.x1, bins);
+        const cells = shares(bars, axis, lines, line, line + 1, 1, this.x0, this.x1, bins, colours.slots, this.room);
         paintStacked(raster, cells, 0, 0, width / bins, y0, y1, colours);
-      } else paintRow(raster, this.sums, bars, axis, lines.rows[lines.start[line]], this.x0, scale, y0, y1, colours, dpr);
+        continue;
+      }
+      // A single row beside whole functions is no higher than rows are.
+      const spare = Math.max(0, Math.round((y1 - y0 - TALLEST * dpr) / 2));
+      y0 += spare; y1 -= spare;
+      paintRow(raster, this.sums, bars, axis, lines.rows[lines.start[line]], this.x0, scale, y0, y1, colours, dpr);
     }
     this.blit(raster.done(), left, top, width, height, [top, height]);
   }
@@ -1203,7 +1260,7 @@ class Timeline {
     for (let line = top; line < Math.min(bottom, lines.count); line++) {
       sizes[Math.min(groups - 1, Math.floor(((line - top) * groups) / (bottom - top)))] += lines.start[line + 1] - lines.start[line];
     }
-    const cells = sharesOfReply(typed(buffer, "u8"), groups, reply.bins, sizes);
+    const cells = sharesOfReply(typed(buffer, "u8"), groups, reply.bins, sizes, Boolean(reply.turns));
     return { cells, axis: reply.axis || "time", x0: reply.from || 0, x1: reply.to, top, bottom, groups, version: rows.version, plain: rows.plain, image: null };
   }
 
@@ -1314,7 +1371,7 @@ class Timeline {
   }
 
   // After an error nothing is asked until the view moves again.
-  waitBeforeAsking(rows) { clearTimeout(this.asking); rows.failed = true; this.say(rows.message); }
+  waitBeforeAsking(rows) { clearTimeout(this.asking); this.say(rows.message); }
 
   async sendOrder(rows) {
     const { side, lines } = rows;
@@ -1339,10 +1396,10 @@ class Timeline {
     c.beginPath(); c.rect(0, box.plotY - 2, gutter, box.plotH + 4); c.clip();
     const size = clamp(Math.round(lh * 0.72), 10, 12);
     c.font = this.font(size); c.textBaseline = "middle"; c.textAlign = "left";
-    const step = Math.max(1, Math.ceil(12.5 / lh));
+    const step = this.labelStep(rows);
     const first = Math.ceil(from / step) * step;
     for (let line = first; line < to; line += step) {
-      const y = this.lineY(rows, line) + lh / 2;
+      const y = clamp(this.lineY(rows, line) + lh / 2, box.plotY + 5, box.plotY + box.plotH - 5);
       const row = lines.rows[lines.start[line]], group = lines.group ? lines.group[line] : -1;
       const indent = (lines.depth ? Math.min(lines.depth[line], 8) * 12 : 0) + (this.folding(rows) ? 14 : 2);
       const bad = group < 0 && step === 1 ? this.badEnd(side, row) : 0;
@@ -1355,6 +1412,9 @@ class Timeline {
     }
     c.restore();
   }
+
+  // Every how many lines there is room for a name; where rows are too low to be told apart, names are only landmarks.
+  labelStep({ lh }) { return Math.max(1, Math.ceil((lh < FEW_PIXELS ? 36 : 12.5) / lh)); }
 
   folding(rows) { return this.order === "tree" || (this.order === "function" && rows.lines.grouped); }
 
@@ -1374,11 +1434,13 @@ class Timeline {
     const set = lines.group ? rows.opened : rows.folded, key = lines.group ? lines.group[line] : lines.rows[line];
     if (set.has(key)) set.delete(key); else set.add(key);
     const focus = this.focused;
+    this.hover = null;
+    this.hideTip();
     this.arrangeRows(rows);
     if (lines.group && set.has(key)) {
       // The rows that come out should be readable.
       this.resize();
-      rows.zoom = 16 / Math.max(Math.min(rows.box.plotH / Math.max(rows.lines.count, 1), 90), 1e-9);
+      rows.zoom = 16 / Math.max(Math.min(rows.box.plotH / Math.max(rows.lines.count, 1), 120), 1e-9);
       this.settle(rows);
       rows.top = line; this.settle(rows);
     } else this.resize();
@@ -1402,27 +1464,28 @@ class Timeline {
 
   drawEnds(rows, from, to) {
     const { context: c, theme, axis } = this;
-    const { side, lines, lh } = rows;
+    const { lines, lh, bad } = rows;
     const seen = new Set();
     const small = lh < 8;
     let drawn = 0;
-    for (let line = from; line < to && drawn < MOST_MARKERS; line++) {
+    for (let k = 0; k < bad.length && drawn < MOST_MARKERS; k++) {
+      const row = bad[k], line = lines.lineOf[row];
+      if (line < from || line >= to) continue;
+      const end = this.endOf(rows, row, axis);
+      if (!(end >= this.x0 && end <= this.x1)) continue;
+      const kind = this.badEnd(rows.side, row), x = this.px(end);
+      let y = this.lineY(rows, line) + lh / 2;
       const group = lines.group && lines.group[line] >= 0;
-      if (group && rows.opened.has(lines.group[line])) continue;
-      const y = this.lineY(rows, line) + lh / 2;
-      for (let k = lines.start[line]; k < lines.start[line + 1]; k++) {
-        const row = lines.rows[k], bad = this.badEnd(side, row);
-        if (!bad) continue;
-        const end = this.endOf(rows, row, axis);
-        if (!(end >= this.x0 && end <= this.x1)) continue;
-        const x = this.px(end);
-        // Markers that would hide one another are one.
-        const key = small || group ? `${bad}:${Math.round(x / 6)}:${Math.round(y / 6)}` : null;
-        if (key && seen.has(key)) continue;
-        if (key) seen.add(key);
-        glyph(c, bad, clamp(x, this.plotX + 3, this.plotX + this.plotW - 4), y, small ? 3.2 : clamp(lh * 0.24, 3.5, 5), theme, this.paper);
-        if (++drawn >= MOST_MARKERS) break;
+      // Of a whole function: one height for each kind of end, so that they can be told apart.
+      if (group) y = this.lineY(rows, line) + Math.min(lh / 2, 7 + 11 * (kind - FAILED));
+      // Markers that would hide one another are one.
+      if (small || group) {
+        const wide = group ? 11 : 6, key = `${kind}:${Math.round(x / wide)}:${Math.round(y / 6)}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
       }
+      glyph(c, kind, clamp(x, this.plotX + 3, this.plotX + this.plotW - 4), y, small || group ? 3.2 : clamp(lh * 0.24, 3.5, 5), theme, this.paper);
+      drawn++;
     }
   }
 
@@ -1507,13 +1570,14 @@ class Timeline {
     c.font = this.font(11); c.textBaseline = "middle"; c.textAlign = "left";
     const ends = new Array(levels).fill(plotX - 60);
     for (const [x, text, colour, flag] of texts) {
-      const shown = fitted(c, text, Math.min(230, plotW * 0.6)), wide = c.measureText(shown).width + 12;
+      const shown = fitted(c, text, Math.min(380, plotW * 0.7)), wide = c.measureText(shown).width + 12;
       const left = clamp(x, 2, Math.max(2, this.width - wide));
       const level = ends.findIndex((end) => left >= end);
       if (level < 0) continue;
       ends[level] = left + wide + 4;
       const y = bottom - strip - (level + 0.5) * FLAG;
-      if (flag) { c.fillStyle = colour; c.globalAlpha = 0.14; c.fillRect(left, y - 7, wide - 2, 14); c.globalAlpha = 1; c.fillRect(left, y - 7, 2, 14); }
+      if (flag) { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); c.fillStyle = colour; c.globalAlpha = 0.14; c.fillRect(left, y - 7, wide - 2, 14); c.globalAlpha = 1; c.fillRect(left, y - 7, 2, 14); }
+      else { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); }
       c.fillStyle = colour;
       c.fillText(shown, left + 5, y + 0.5);
     }
@@ -1569,13 +1633,13 @@ class Timeline {
       let cells = null;
       if (side.bars) {
         const lines = { start: Int32Array.of(0, side.rows), rows: Int32Array.from({ length: side.rows }, (_, i) => i) };
-        cells = shares(side, side.bars, this.axis, lines, 0, 1, 1, 0, length, wide);
+        cells = shares(side.bars, this.axis, lines, 0, 1, 1, 0, length, wide, this.colours[side.index].slots);
       } else if (rows.base && rows.base.axis === this.axis) {
         const { cells: known } = rows.base;
         const stride = known.stride, part = new Float32Array(3 * stride);
         let size = 0;
         for (let g = 0; g < known.groups; g++) { size += known.size[g]; for (let i = 0; i < 3 * stride; i++) part[i] += known.part[g * 3 * stride + i]; }
-        cells = { groups: 1, bins: known.bins, stride, part, size: Float32Array.of(size) };
+        cells = { groups: 1, bins: known.bins, stride, channels: 3, part, size: Float32Array.of(size) };
       }
       if (cells) paintStacked(raster, cells, 0, 0, wide / cells.bins, 0, high, this.colours[side.index]);
       return raster.done();
@@ -1600,6 +1664,7 @@ class Timeline {
       c.restore();
     }
     if (this.arrows) this.drawArrows(c);
+    this.drawNames(c);
     if (this.focused && document.activeElement === this.canvas) {
       const rows = this.rows[this.focused.side];
       if (rows && this.focused.line < rows.lines.count) {
@@ -1628,6 +1693,31 @@ class Timeline {
         }
         this.flagOnAxis(c, x, this.axis === "time" ? duration(at) : `switch ${number(at)}`, theme.failed);
       }
+    }
+  }
+
+  // The names of the rows that somebody looks at, where there is no room for all names.
+  drawNames(c) {
+    const { theme } = this;
+    const wanted = [];
+    if (this.critical) {
+      for (const rows of this.rows) {
+        if (!rows.side.path) continue;
+        const own = [...new Set(rows.side.path.row)];
+        if (own.length <= 24) for (const row of own) wanted.push([rows, rows.lines.lineOf[row], theme.ink]);
+      }
+    }
+    if (this.selected) { const { side, line } = this.lineOfRow(this.selected); wanted.push([this.rows[side], line, theme.focus]); }
+    if (this.focused && document.activeElement === this.canvas) wanted.push([this.rows[this.focused.side], this.focused.line, theme.focus]);
+    if (this.hover) wanted.push([this.rows[this.hover.side], this.hover.line, theme.ink]);
+    for (const [rows, line, colour] of wanted) {
+      if (!(line >= 0 && line < rows.lines.count) || this.labelStep(rows) === 1) continue;
+      const y = this.lineY(rows, line) + rows.lh / 2;
+      if (y < rows.box.plotY || y > rows.box.plotY + rows.box.plotH) continue;
+      c.font = this.font(11, "600"); c.textBaseline = "middle"; c.textAlign = "left";
+      const text = fitted(c, this.labelOf(rows.side, rows.lines, line), this.gutter - 14, true);
+      c.fillStyle = colour; c.beginPath(); c.roundRect(0, y - 8, this.gutter - 2, 16, 4); c.fill();
+      c.fillStyle = this.paper; c.fillText(text, 5, y + 0.5);
     }
   }
 
@@ -1762,7 +1852,7 @@ class Timeline {
       c.scale(2, 2);
       c.translate(0, 7); c.rotate(-Math.PI / 2);
       arrow(c, 0, 1, 18, kind, theme.ink, this.paper, true);
-      return h("span", { class: "coro-arrow-kind" }, canvas, { spawn: "spawned", join: "its end was waited for", message: "sent to", other: "let go on" }[EDGE_KINDS[kind]] || "woke");
+      return h("span", { class: "coro-arrow-kind" }, canvas, { spawn: "spawned", join: "its end was waited for", message: "sent to", other: "let go on", send: "driven by hand" }[EDGE_KINDS[kind]] || "woke");
     });
     this.legend.append(...this.arrowLegend);
   }
@@ -2042,6 +2132,7 @@ class Timeline {
       out.push(h("div", {}, verb + (line !== null && line !== undefined ? `, line ${line}` : "")));
       if (text) out.push(h("code", {}, text));
     }
+    if (state === RUNNING && reason > 0) out.push(h("div", {}, `driven by ${side.name(reason - 1)}`));
     if (state === READY) out.push(h("div", {}, reason > 0 ? `woken by ${side.name(reason - 1)}` : "woken by a timer, a descriptor, or at its beginning"));
     const next = i + 1;
     if (state === WAITING && next < bars.start[bars.row[i] + 1] && bars.state[next] === READY && bars.reason[next] > 0) out.push(h("div", {}, `until ${side.name(bars.reason[next] - 1)} woke it`));
@@ -2059,7 +2150,7 @@ class Timeline {
     let cells, g, i;
     if (side.bars) {
       const wide = ((this.x1 - this.x0) / this.plotW) * 2;
-      cells = shares(side, side.bars, this.axis, rows.lines, from, to, 1, x - wide / 2, x + wide / 2, 1);
+      cells = shares(side.bars, this.axis, rows.lines, from, to, 1, x - wide / 2, x + wide / 2, 1, { count: 1, table: new Uint8Array(side.reasons.length + 1).fill(WAITING) });
       g = i = 0;
     } else {
       const picture = [rows.sharp, rows.base].find((one) => this.usable(rows, one) && x >= one.x0 && x <= one.x1 && from >= one.top && from < one.bottom);
@@ -2068,7 +2159,7 @@ class Timeline {
       i = Math.min(cells.bins - 1, Math.floor(((x - picture.x0) / (picture.x1 - picture.x0)) * cells.bins));
       g = Math.min(cells.groups - 1, Math.floor(((from - picture.top) * cells.groups) / (picture.bottom - picture.top)));
     }
-    const n = cells.size[g] || 1, get = (state) => Math.max(0, cells.part[(g * 3 + state) * cells.stride + i]);
+    const n = cells.size[g] || 1, get = (state) => Math.max(0, cells.part[(g * cells.channels + state) * cells.stride + i]);
     const words = [RUNNING, READY, WAITING].filter((state) => get(state) > 1e-6).map((state) => `${STATES[state]} ${percent(Math.min(1, get(state) / n))}`);
     const who = side.bars ? "" : n > 1 ? `${number(n)} rows here: ` : "";
     return h("div", {}, `${who}${words.join(", ") || "nobody there"}`);
@@ -2131,6 +2222,10 @@ function shareBar(view, side, running, ready, waiting) {
 }
 
 function sourceLines(lines, current) {
+  // Indentation that all lines share only takes room.
+  const indents = lines.filter(({ text }) => text.trim()).map(({ text }) => text.length - text.trimStart().length);
+  const spare = indents.length ? Math.min(...indents) : 0;
+  lines = lines.map(({ line, text }) => ({ line, text: text.slice(spare) }));
   return h("div", { class: "coro-code" }, lines.map(({ line, text }) => h("div", { class: line === current ? "coro-lit" : null, "aria-current": line === current ? "true" : null }, h("span", {}, String(line)), h("span", {}, text || " "))));
 }
 
@@ -2350,11 +2445,11 @@ function glyph(c, state, x, y, size, theme, paper) {
 }
 
 // Who woke whom, at one moment: a spawn is dotted with an open head, a join dashed with a square, a message
-// whole with a filled head, anything else whole and thin with a ring.
+// whole with a filled head, a send by hand dashed and dotted with a filled head, anything else thin with a ring.
 function arrow(c, x, from, to, kind, colour, paper, straight = false) {
   const away = Math.abs(to - from), down = to > from ? 1 : -1;
   const bow = straight ? 0 : Math.min(16, 4 + away * 0.12), head = 5;
-  const dash = [[1.5, 3], [6, 3], [], []][kind] || [];
+  const dash = [[1.5, 3], [6, 3], [], [], [9, 3, 2, 3]][kind] || [];
   for (const [ink, wide] of straight ? [[colour, 1.5]] : [[paper, 3.6], [colour, kind === 3 ? 1 : 1.5]]) {
     c.strokeStyle = ink; c.lineWidth = wide; c.setLineDash(ink === colour ? dash : []);
     c.beginPath(); c.moveTo(x, from); c.quadraticCurveTo(x - bow, (from + to) / 2, x, to - down * (kind === 0 ? 0 : 2)); c.stroke();
@@ -2365,7 +2460,7 @@ function arrow(c, x, from, to, kind, colour, paper, straight = false) {
   const lean = straight ? 0 : (bow / Math.max(away, 1)) * head;
   if (kind === 0) { c.moveTo(x - head * 0.8 - lean, to - down * head); c.lineTo(x, to); c.lineTo(x + head * 0.8 - lean, to - down * head); c.stroke(); }
   else if (kind === 1) { c.rect(x - 3, to - 3, 6, 6); c.fill(); }
-  else if (kind === 2) { c.moveTo(x - head * 0.8 - lean, to - down * head * 1.2); c.lineTo(x, to); c.lineTo(x + head * 0.8 - lean, to - down * head * 1.2); c.closePath(); c.fill(); }
+  else if (kind === 2 || kind === 4) { c.moveTo(x - head * 0.8 - lean, to - down * head * 1.2); c.lineTo(x, to); c.lineTo(x + head * 0.8 - lean, to - down * head * 1.2); c.closePath(); c.fill(); }
   else { c.arc(x, to, 2.5, 0, 7); c.fillStyle = paper; c.fill(); c.stroke(); }
   // Where it comes from.
   if (!straight) { c.fillStyle = colour; c.beginPath(); c.arc(x, from, 1.8, 0, 7); c.fill(); }
@@ -2432,7 +2527,7 @@ export function savedSource({ meta, buffers }) {
     throw new Error(request.kind === "card" ? "Its card was not saved in this page: there were too many."
       : "This saved page shows what was saved; a closer look needs the notebook and its kernel.");
   };
-  return { first: { meta, buffers: bytes }, ask };
+  return { first: { meta, buffers: bytes }, ask, saved: true };
 }
 
 export default { render };
