@@ -494,7 +494,8 @@ function paintMixed(raster, cells, colours, takesTurns) {
   for (let pass = 0; pass < 2; pass++) {
     // The fewer cells there are in which somebody ran, the more each of them must stand out.
     const least = 0.04 + 0.61 * (1 - busy / (alive + 1)) ** 2;
-    for (let g = 0; g < groups; g++) {
+    // How crowded it is shows in a part of the lines.
+    for (let g = 0, by = pass || groups < 64 ? 1 : 4; g < groups; g += by) {
       if (!size[g]) continue;
       rest.fill(0);
       if (pass) { red.fill(0); green.fill(0); blue.fill(0); }
@@ -877,6 +878,7 @@ class Timeline {
     for (const rows of this.rows) for (const picture of [rows.base, rows.sharp]) if (picture) picture.image = null;
     this.hatching = null;
     this.miniature = null;
+    this.stamps = new Map();
     this.drawLegend();
   }
 
@@ -1463,7 +1465,7 @@ class Timeline {
   }
 
   drawEnds(rows, from, to) {
-    const { context: c, theme, axis } = this;
+    const { context: c, axis } = this;
     const { lines, lh, bad } = rows;
     const seen = new Set();
     const small = lh < 8;
@@ -1484,9 +1486,25 @@ class Timeline {
         if (seen.has(key)) continue;
         seen.add(key);
       }
-      glyph(c, kind, clamp(x, this.plotX + 3, this.plotX + this.plotW - 4), y, small || group ? 3.2 : clamp(lh * 0.24, 3.5, 5), theme, this.paper);
+      const size = small || group ? 3.2 : clamp(Math.round(lh * 0.48) / 2, 3.5, 5), stamp = this.stamp(kind, size);
+      c.drawImage(stamp, clamp(x, this.plotX + 3, this.plotX + this.plotW - 4) - 8, y - 8, 16, 16);
       drawn++;
     }
+  }
+
+  // A glyph as a small picture: there may be thousands of them in a frame.
+  stamp(kind, size) {
+    const key = `${kind}|${size}|${this.dpr}`;
+    let stamp = this.stamps.get(key);
+    if (!stamp) {
+      stamp = document.createElement("canvas");
+      stamp.width = stamp.height = Math.ceil(16 * this.dpr);
+      const c = stamp.getContext("2d");
+      c.scale(this.dpr, this.dpr);
+      glyph(c, kind, 8, 8, size, this.theme, this.paper);
+      this.stamps.set(key, stamp);
+    }
+    return stamp;
   }
 
   endOf(rows, row, axis) {
