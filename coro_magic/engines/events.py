@@ -1,6 +1,7 @@
 """The events that engines write down: their kinds, and what follows from them.
 
-An event is (row, code, time): `code` is a kind and, above it, the number of a reason.
+An event is (row, code, time): `code` is a kind and, above it, the number of a reason. Above `WOKEN` it
+is the row of whoever woke this one, plus one; 0 where nobody did, but a timer, say, or another thread.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BORN = 0  # -> ready
 YIELDED = 1  # running -> ready, a step
 WAITS = 2  # running -> waiting, a step
 ENDED = 3  # running -> final, a step
-WOKEN = 4  # waiting -> ready
+WOKEN = 4  # waiting -> ready, by whom is said above the kind
 IDLE = 5  # the scheduler waited until now: the next step begins here
 BATCH = 6  # running -> ready, for all rows of a stretch in turn
 RESUMED = 7  # waiting -> running, said explicitly (driven by hand, or a thread)
@@ -64,8 +65,10 @@ class Mark(NamedTuple):
 class Intervals:
     """Who was in which state from when to when; parallel columns, sorted by row, then by time.
 
-    `row`, `state` (index into `STATES`) and `reason` (index into `Trace.reasons`) are integers of
-    shape (n,), `begin` and `end` seconds of shape (n,). Final states are no intervals.
+    `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`, 0 where there is none)
+    and `waker` (the row that made this one ready, or that drives it by hand; -1 where none did) are
+    integers of shape (n,), `begin` and `end` seconds of shape (n,), `turn` and `turn_end` the same
+    moments counted in resumptions of whomever. Final states are no intervals.
     """
 
     row: Ints
@@ -73,6 +76,9 @@ class Intervals:
     begin: Floats
     end: Floats
     reason: Ints
+    waker: Ints
+    turn: Ints
+    turn_end: Ints
 
     def __len__(self) -> int:
         return len(self.row)
@@ -122,10 +128,23 @@ def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
     return begins
 
 
-def entries(
-    rows: Ints, codes: Ints, times: Floats, begins: Floats
-) -> tuple[Ints, Ints, Floats, Ints]:
-    """Give every entering of a state: row, state, time, reason, in the order in which it happened."""
+class Entries(NamedTuple):
+    """Every entering of a state, in the order in which it happened; columns of shape (n,).
+
+    `waker` is the row that made this one ready, or that drives it by hand; -1 where none did. `turn`
+    is how many resumptions there had been before.
+    """
+
+    row: Ints
+    state: Ints
+    begin: Floats
+    reason: Ints
+    waker: Ints
+    turn: Ints
+
+
+def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
+    """Give every entering of a state that some events, in their order, tell of."""
     kinds = codes & KIND_MASK
     steps = IS_STEP[kinds]
     after = STATE_AFTER[kinds]
@@ -133,10 +152,45 @@ def entries(
     count = steps.astype(np.int64) + known
     slot = np.cumsum(count) - count
     total = int(count.sum())
-    row, state = np.empty(total, np.int64), np.empty(total, np.int64)
+    row, state, turn = (np.empty(total, np.int64) for _ in range(3))
     begin, reason = np.empty(total), np.zeros(total, np.int64)
-    row[slot[steps]], state[slot[steps]], begin[slot[steps]] = rows[steps], RUNNING, begins[steps]
-    second = (slot + steps)[known]
+    waker = np.full(total, -1, np.int64)
+    first, second = slot[steps], (slot + steps)[known]
+    row[first], state[first], begin[first] = rows[steps], RUNNING, begins[steps]
     row[second], state[second], begin[second] = rows[known], after[known], times[known]
-    reason[second] = codes[known] >> KIND_BITS
-    return row, state, begin, reason
+    above = codes[known] >> KIND_BITS
+    woken = kinds[known] == WOKEN
+    reason[second] = np.where(woken, 0, above)
+    waker[second] = np.where(woken, above - 1, -1)
+    resumed = kinds == RESUMED
+    turns = np.cumsum(steps | resumed)
+    # A step begins before those that were driven by hand in it.
+    boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
+    driven = np.cumsum(resumed)
+    within = np.zeros(len(kinds), np.int64)
+    if len(boundaries):
+        within[boundaries] = np.diff(driven[boundaries], prepend=0)
+    turn[first] = (turns - 1 - within)[steps]
+    turn[second] = (turns - resumed)[known]
+    if resumed.any():
+        waker[(slot + steps)[resumed]] = _drivers(rows, kinds)
+    return Entries(row, state, begin, reason, waker, turn)
+
+
+def _drivers(rows: Ints, kinds: Ints) -> list[int]:
+    """Give who drives, for each RESUMED in its order; -1 where that is not known.
+
+    It is whoever was resumed last and has not given control back, or else whoever makes the step.
+    """
+    steps = np.flatnonzero(IS_STEP[kinds])
+    at = np.flatnonzero(of(RESUMED, SUSPENDED, STOPPED)[kinds])
+    step_of = np.append(rows[steps], -1)[np.searchsorted(steps, at)].tolist()
+    found: list[int] = []
+    open_rows: list[int] = []
+    for row, kind, stepping in zip(rows[at].tolist(), kinds[at].tolist(), step_of, strict=True):
+        if kind == RESUMED:
+            found.append(open_rows[-1] if open_rows else stepping)
+            open_rows.append(row)
+        elif row in open_rows:
+            del open_rows[open_rows.index(row) :]
+    return found

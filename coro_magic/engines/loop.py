@@ -22,10 +22,12 @@ import greenlet  # type: ignore[import-untyped, unused-ignore]
 from ..language import Cancelled, Request, State, Where
 from ..language.request import PENDING
 from ..language.task import is_coroutine
+from .events import KIND_BITS
 from .hub import Hub, VirtualClock
 from .line import Line
 from .places import Places
 from .ready import ORDERS
+from .record import Recorder
 from .scheduled import ITEM, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
 from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
 from .watch import Watch
@@ -52,6 +54,8 @@ class Loop:
         # Told before a step is parked and when it goes on: see `observe`.
         self.on_switch: Callable[[bool], None] | None = None
         self.hub: Hub
+        # Told of every step in step mode, in which every line is one step.
+        self.recorder: Recorder | None = None
         self.virtual = virtual
         self._virtual_clock = VirtualClock() if virtual else None
         self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
@@ -73,6 +77,8 @@ class Loop:
         self._closing = False
         self._interrupt_wanted = False
         self._over_since = _NEVER
+        # The task that has just ended, while it tells those who wait for that.
+        self._ending: ScheduledTask | None = None
         self._home: greenlet.greenlet
         self._idle_workers: list[greenlet.greenlet] = []
         # For what the loop calls in the name of a parked task: its own context is in use.
@@ -252,15 +258,20 @@ class Loop:
     def enqueue(self, task: ScheduledTask) -> None:
         """Put a task that waited at the back of the ready queue."""
         line = self._line
-        if line.asking is None:
+        waker = line.asking
+        if waker is None:
             if self.stepping:
                 # Those who ran before the running step come first.
-                line.settle_before()
+                waker = line.running
+                line.settle_before(waker)
+            else:
+                waker = self._ending
         elif not (line.lively or line.over):
-            line.settle_before(line.asking)
+            line.settle_before(waker)
             line.over = True
         if self._recording:
-            self._write((task.row, WOKEN, line.time))
+            by = 0 if waker is None else waker.row + 1
+            self._write((task.row, WOKEN | by << KIND_BITS, line.time))
         line.arrive(task)
 
     # Steps that are the last.
@@ -277,7 +288,9 @@ class Loop:
         if self._recording:
             self._write((task.row, ENDED, time))
         self.stepping = False
+        self._ending = task
         self._let_go(task, state, value, error, where)
+        self._ending = None
         self.stepping = True
 
     def _forget_begun(self) -> None:
@@ -306,6 +319,8 @@ class Loop:
         ready, hub = self._ready, self.hub
         rest = line.settle_all()
         time = line.time
+        if self.recorder is not None and line.tasks:
+            self.recorder.stepped(line.tasks[0], line.boundary - self.trace.origin)
         if (
             rest
             and line.goes_on(len(rest))

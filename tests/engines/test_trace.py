@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from coro_magic.engines.trace import STATES
-from coro_magic.language import Channel, State, sleep, spawn
+from coro_magic.language import Channel, State, gather, sleep, spawn
 
 from .runs import run
 
@@ -75,3 +76,38 @@ def test_states_are_right_after_the_run() -> None:
     finals = scheduler.trace.final_codes()
     assert [STATES[code] for code in finals] == [task.state for task in scheduler.tasks]
     assert State.READY not in {task.state for task in scheduler.tasks}
+
+
+def test_a_ready_interval_says_who_woke_it() -> None:
+    channel: Channel[int] = Channel()
+
+    def get() -> Iterator[Any]:
+        yield channel.get()
+
+    def put() -> Iterator[Any]:
+        yield
+        yield channel.put(1)
+
+    def blocking() -> Iterator[Any]:
+        yield
+        channel.put(2).wait()
+
+    def body() -> Iterator[Any]:
+        waiting = [spawn(get()), spawn(get())]
+        spawn(put())
+        spawn(blocking())
+        yield gather(*waiting)
+        yield sleep(0.001)
+
+    trace = run(body).trace
+    intervals = trace.intervals()
+    wakers = {
+        (trace.name(row), trace.name(waker))
+        for row, waker in zip(intervals.row.tolist(), intervals.waker.tolist(), strict=True)
+        if waker >= 0
+    }
+    assert {("get", "put"), ("get-2", "blocking")} <= wakers
+    # Whoever ends wakes those who wait for that; a timer is nobody.
+    assert any(name == "body" and waker.startswith("get") for name, waker in wakers)
+    assert "(woken by put)" in trace.log()
+    assert len(wakers) == 3
