@@ -30,6 +30,7 @@ const NOT_BEGUN = "not begun", OTHER = "other waits";
 const AXIS = 24, CAPTION = 24, FLAG = 15, FLAG_LINES = 3, GAP = 10, BAR_RIGHT = 12, MINI = 46;
 const TALLEST = 30; // pixels: the height of a row at most
 const FEW_PIXELS = 4; // a line this high shows bars of its own; lower ones are mixed
+const FUNCTION = 4; // the height of a function's line, in rows
 const CELL = 2; // pixels: the size of a cell of the mixture
 const FEW_ARROWS = 400;
 const MOST_MARKERS = 3000;
@@ -162,7 +163,7 @@ class Side {
     this.seconds = Number.isFinite(meta.seconds) ? meta.seconds : 0;
     this.switches = meta.switches || 0;
     this.names = meta.names || [];
-    this.reasons = meta.reasons || [];
+    this.reasons = (meta.reasons || []).map((reason) => ({ ...reason, verb: reason.verb || NOT_BEGUN }));
     this.marks = meta.marks || [];
     this.slow = meta.slow || [];
     this.base = column("row.base", Int32Array, 0);
@@ -252,6 +253,9 @@ function arrange(side, { order, text, state, folded, opened }) {
   return { count, lineOf, start, rows: sequence, depth, kids, group: null, hits, grouped: false };
 }
 
+// How high all lines are together, in rows.
+function heightOf(lines) { return lines.units ? lines.units[lines.count] : lines.count; }
+
 function byTree(side, keep, filtered, folded) {
   const n = side.rows;
   // A line that is shown shows its ancestors too.
@@ -314,8 +318,11 @@ function byFunction(side, keep, hits, lineOf, opened) {
       start.push(rows.length);
     }
   }
+  // A whole function is as high as some rows, where we paint it; pictures from the kernel have lines of one height.
+  const units = side.cellsMode ? null : new Float32Array(group.length + 1);
+  if (units) group.forEach((base, line) => { units[line + 1] = units[line] + (base >= 0 ? FUNCTION : 1); });
   return {
-    count: group.length, lineOf, start: Int32Array.from(start), rows: Int32Array.from(rows),
+    units, count: group.length, lineOf, start: Int32Array.from(start), rows: Int32Array.from(rows),
     depth: Uint8Array.from(depth), kids: null, group: Int32Array.from(group), hits, grouped: members.size < hits,
   };
 }
@@ -999,8 +1006,8 @@ class Timeline {
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
     const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
-    const each = this.order === "function" ? 88 : this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
-    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(lines.count * each, 30)));
+    const each = this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
+    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(heightOf(lines) * each, 30)));
     const sum = natural.reduce((a, b) => a + b, 0);
     let heights = natural;
     if (sum > most && natural.length === 2) {
@@ -1037,8 +1044,8 @@ class Timeline {
   // A line's height, and the rows within bounds.
   settle(rows) {
     const { lines, box } = rows;
-    const count = Math.max(lines.count, 1);
-    const whole = Math.min(box.plotH / count, this.order === "function" ? 120 : TALLEST);
+    const count = Math.max(heightOf(lines), 1);
+    const whole = Math.min(box.plotH / count, TALLEST);
     const tallest = Math.max(whole, 34);
     rows.zoom = clamp(rows.zoom, 1, tallest / whole);
     rows.lh = whole * rows.zoom;
@@ -1048,26 +1055,40 @@ class Timeline {
   zoomRows(rows, factor, py = null) {
     const { box } = rows;
     const at = py === null ? box.plotH / 2 : clamp(py - box.plotY, 0, box.plotH);
-    const line = rows.top + at / rows.lh;
+    const unit = rows.top + at / rows.lh;
     const before = rows.lh;
     rows.zoom *= factor;
     this.settle(rows);
-    rows.top = line - at / rows.lh;
+    rows.top = unit - at / rows.lh;
     this.settle(rows);
     this.want("base");
     return before !== rows.lh;
   }
 
-  scrollRows(rows, byLines) { const before = rows.top; rows.top += byLines; this.settle(rows); this.want("base"); return rows.top !== before; }
+  scrollRows(rows, by) { const before = rows.top; rows.top += by; this.settle(rows); this.want("base"); return rows.top !== before; }
 
   px(x) { return this.plotX + ((x - this.x0) / (this.x1 - this.x0)) * this.plotW; }
 
   value(px) { return this.x0 + ((px - this.plotX) / this.plotW) * (this.x1 - this.x0); }
 
-  lineY(rows, line) { return rows.box.plotY + (line - rows.top) * rows.lh; }
+  lineY(rows, line) { return rows.box.plotY + ((rows.lines.units ? rows.lines.units[line] : line) - rows.top) * rows.lh; }
+
+  lineHeight({ lines, lh }, line) { return lines.units ? (lines.units[line + 1] - lines.units[line]) * lh : lh; }
+
+  middle(rows, line) { return this.lineY(rows, line) + this.lineHeight(rows, line) / 2; }
+
+  lineAt(rows, py) {
+    const unit = rows.top + (py - rows.box.plotY) / rows.lh, { units, count } = rows.lines;
+    if (!units) return Math.floor(unit);
+    let low = 0, high = count;
+    while (low < high) { const middle = (low + high) >> 1; if (units[middle + 1] > unit) high = middle; else low = middle + 1; }
+    return low;
+  }
 
   inView(rows) {
-    return [Math.max(0, Math.floor(rows.top)), Math.min(rows.lines.count, Math.ceil(rows.top + rows.box.plotH / rows.lh - 1e-9))];
+    const { box, lines, lh, top } = rows;
+    if (lines.units) return [this.lineAt(rows, box.plotY), Math.min(lines.count, this.lineAt(rows, box.plotY + box.plotH - 1e-6) + 1)];
+    return [Math.max(0, Math.floor(top)), Math.min(lines.count, Math.ceil(top + box.plotH / lh - 1e-9))];
   }
 
   labelOf(side, lines, line) {
@@ -1180,7 +1201,7 @@ class Timeline {
     c.beginPath(); c.rect(0, box.plotY, this.width, box.plotH); c.clip();
     if (rows.lh >= 9) {
       c.fillStyle = theme.lane;
-      for (let line = from; line < to; line++) if (line % 2 === 0) c.fillRect(plotX, this.lineY(rows, line), plotW, rows.lh);
+      for (let line = from; line < to; line++) if (line % 2 === 0) c.fillRect(plotX, this.lineY(rows, line), plotW, this.lineHeight(rows, line));
     } else { c.fillStyle = theme.lane; c.fillRect(plotX, box.plotY, plotW, box.plotH); }
     c.fillStyle = theme.grid;
     for (const value of ticks.values) c.fillRect(Math.round(this.px(value)), box.plotY, 1, box.plotH);
@@ -1221,7 +1242,8 @@ class Timeline {
     }
     const scale = width / span;
     for (let line = from; line < to; line++) {
-      let y0 = Math.round((line - rows.top) * lh * dpr), y1 = Math.round((line + 1 - rows.top) * lh * dpr);
+      const y = this.lineY(rows, line) - box.plotY;
+      let y0 = Math.round(y * dpr), y1 = Math.round((y + this.lineHeight(rows, line)) * dpr);
       if (lines.group && lines.group[line] >= 0) {
         const bins = Math.max(1, Math.floor(width / CELL));
         const cells = shares(bars, axis, lines, line, line + 1, 1, this.x0, this.x1, bins, colours.slots, this.room);
@@ -1401,7 +1423,7 @@ class Timeline {
     const step = this.labelStep(rows);
     const first = Math.ceil(from / step) * step;
     for (let line = first; line < to; line += step) {
-      const y = clamp(this.lineY(rows, line) + lh / 2, box.plotY + 5, box.plotY + box.plotH - 5);
+      const y = clamp(this.middle(rows, line), box.plotY + 5, box.plotY + box.plotH - 5);
       const row = lines.rows[lines.start[line]], group = lines.group ? lines.group[line] : -1;
       const indent = (lines.depth ? Math.min(lines.depth[line], 8) * 12 : 0) + (this.folding(rows) ? 14 : 2);
       const bad = group < 0 && step === 1 ? this.badEnd(side, row) : 0;
@@ -1442,9 +1464,10 @@ class Timeline {
     if (lines.group && set.has(key)) {
       // The rows that come out should be readable.
       this.resize();
-      rows.zoom = 16 / Math.max(Math.min(rows.box.plotH / Math.max(rows.lines.count, 1), 120), 1e-9);
+      rows.zoom = 16 / Math.max(Math.min(rows.box.plotH / Math.max(heightOf(rows.lines), 1), TALLEST), 1e-9);
       this.settle(rows);
-      rows.top = line; this.settle(rows);
+      rows.top = rows.lines.units ? rows.lines.units[line] : line;
+      this.settle(rows);
     } else this.resize();
     this.focused = focus;
     this.want("base");
@@ -1476,10 +1499,10 @@ class Timeline {
       const end = this.endOf(rows, row, axis);
       if (!(end >= this.x0 && end <= this.x1)) continue;
       const kind = this.badEnd(rows.side, row), x = this.px(end);
-      let y = this.lineY(rows, line) + lh / 2;
+      let y = this.middle(rows, line);
       const group = lines.group && lines.group[line] >= 0;
       // Of a whole function: one height for each kind of end, so that they can be told apart.
-      if (group) y = this.lineY(rows, line) + Math.min(lh / 2, 7 + 11 * (kind - FAILED));
+      if (group) y = this.lineY(rows, line) + Math.min(this.lineHeight(rows, line) / 2, 7 + 11 * (kind - FAILED));
       // Markers that would hide one another are one.
       if (small || group) {
         const wide = group ? 11 : 6, key = `${kind}:${Math.round(x / wide)}:${Math.round(y / 6)}`;
@@ -1578,7 +1601,7 @@ class Timeline {
         c.setLineDash([]);
         const line = mark.row >= 0 && mark.row < side.rows ? rows.lines.lineOf[mark.row] : -1;
         if (line >= 0 && rows.lh >= 6) {
-          const y = this.lineY(rows, line) + rows.lh / 2;
+          const y = this.middle(rows, line);
           if (y > bottom && y < bottom + box.plotH) { c.fillStyle = theme.mark; c.beginPath(); c.moveTo(x - 4, y - 5); c.lineTo(x + 4, y - 5); c.lineTo(x, y + 2); c.fill(); }
         }
       }
@@ -1605,9 +1628,9 @@ class Timeline {
   drawScrollbar(rows) {
     const { context: c, theme } = this;
     const { box, lines, lh } = rows;
-    const part = box.plotH / (lines.count * lh);
+    const all = heightOf(lines), part = box.plotH / (all * lh);
     if (part >= 0.999) return;
-    const high = Math.max(18, box.plotH * part), y = box.plotY + (rows.top / Math.max(lines.count - box.plotH / lh, 1e-9)) * (box.plotH - high);
+    const high = Math.max(18, box.plotH * part), y = box.plotY + (rows.top / Math.max(all - box.plotH / lh, 1e-9)) * (box.plotH - high);
     c.fillStyle = theme.lane; c.fillRect(this.width - 9, box.plotY, 8, box.plotH);
     c.fillStyle = theme.otherWaits; c.beginPath(); c.roundRect(this.width - 8, y, 6, high, 3); c.fill();
   }
@@ -1674,7 +1697,8 @@ class Timeline {
     for (const [place, colour, strong] of [[this.hover, theme.ink, 0.06], [this.selected && this.lineOfRow(this.selected), theme.focus, 0.13]]) {
       if (!place || place.line < 0 || place.line === undefined) continue;
       const rows = this.rows[place.side];
-      const high = Math.max(rows.lh, 2), y = this.lineY(rows, place.line);
+      if (place.line >= rows.lines.count) continue;
+      const high = Math.max(this.lineHeight(rows, place.line), 2), y = this.lineY(rows, place.line);
       c.save();
       c.beginPath(); c.rect(0, rows.box.plotY, this.width, rows.box.plotH); c.clip();
       c.fillStyle = colour; c.globalAlpha = strong; c.fillRect(0, y, plotX + plotW, high);
@@ -1687,7 +1711,7 @@ class Timeline {
       const rows = this.rows[this.focused.side];
       if (rows && this.focused.line < rows.lines.count) {
         c.strokeStyle = theme.focus; c.lineWidth = 2;
-        c.strokeRect(1, this.lineY(rows, this.focused.line), plotX + plotW - 2, Math.max(rows.lh, 4));
+        c.strokeRect(1, this.lineY(rows, this.focused.line), plotX + plotW - 2, Math.max(this.lineHeight(rows, this.focused.line), 4));
       }
     }
     if (this.hover && this.hover.px >= plotX && this.hover.px <= plotX + plotW) {
@@ -1705,7 +1729,7 @@ class Timeline {
         c.beginPath(); c.moveTo(x, 21); c.lineTo(x, rows.box.plotY + rows.box.plotH); c.stroke();
         const line = rows.lines.lineOf[this.step.row];
         if (line >= 0) {
-          const y = this.lineY(rows, line) + rows.lh / 2;
+          const y = this.middle(rows, line);
           c.fillStyle = theme.failed;
           if (y > rows.box.plotY && y < rows.box.plotY + rows.box.plotH) { c.beginPath(); c.arc(x, y, 4.5, 0, 7); c.fill(); }
         }
@@ -1730,7 +1754,7 @@ class Timeline {
     if (this.hover) wanted.push([this.rows[this.hover.side], this.hover.line, theme.ink]);
     for (const [rows, line, colour] of wanted) {
       if (!(line >= 0 && line < rows.lines.count) || this.labelStep(rows) === 1) continue;
-      const y = this.lineY(rows, line) + rows.lh / 2;
+      const y = this.middle(rows, line);
       if (y < rows.box.plotY || y > rows.box.plotY + rows.box.plotH) continue;
       c.font = this.font(11, "600"); c.textBaseline = "middle"; c.textAlign = "left";
       const text = fitted(c, this.labelOf(rows.side, rows.lines, line), this.gutter - 14, true);
@@ -1751,30 +1775,30 @@ class Timeline {
   drawCritical(c) {
     const { theme, plotX, plotW } = this;
     for (const rows of this.rows) {
-      const { side, box, lines, lh } = rows;
+      const { side, box, lines } = rows;
       const { path } = side;
       if (!path) continue;
       const begins = this.axis === "time" ? path.begin : path.sbegin, ends = this.axis === "time" ? path.end : path.send;
       c.save();
       c.beginPath(); c.rect(plotX, box.plotY, plotW, box.plotH); c.clip();
       c.fillStyle = this.paper; c.globalAlpha = 0.66; c.fillRect(plotX, box.plotY, plotW, box.plotH); c.globalAlpha = 1;
-      const high = Math.max(lh, 3);
       const points = [];
       c.globalCompositeOperation = "destination-out";
       for (let i = 0; i < path.row.length; i++) {
         const line = lines.lineOf[path.row[i]];
         if (line < 0 || ends[i] < this.x0 || begins[i] > this.x1) continue;
-        const y = this.lineY(rows, line), xa = this.px(begins[i]), xb = this.px(ends[i]);
-        c.fillRect(xa, y, Math.max(xb - xa, 1), high);
-        points.push(xa, xb, y + lh / 2, y);
+        const y = this.lineY(rows, line), high = this.lineHeight(rows, line), xa = this.px(begins[i]), xb = this.px(ends[i]);
+        c.fillRect(xa, y, Math.max(xb - xa, 1), Math.max(high, 3));
+        // Along the lower edge of the bars, so that they are seen.
+        points.push(xa, xb, y + Math.min(high - 1, high * 0.96));
       }
       c.globalCompositeOperation = "source-over";
       // From segment to segment: this one ended, and that let the next one go on.
       for (const [colour, wide] of [[this.paper, 5], [theme.ink, 2]]) {
         c.strokeStyle = colour; c.lineWidth = wide; c.lineJoin = "round";
         c.beginPath();
-        for (let i = 0; i < points.length; i += 4) {
-          const low = Math.min(points[i + 3] + lh - 1, points[i + 2] + lh * 0.46);
+        for (let i = 0; i < points.length; i += 3) {
+          const low = points[i + 2];
           if (i === 0) c.moveTo(points[i], low); else c.lineTo(points[i], low);
           c.lineTo(Math.max(points[i + 1], points[i] + 0.5), low);
         }
@@ -1795,7 +1819,7 @@ class Timeline {
     const { theme, plotX, plotW } = this;
     let hidden = 0, shown = 0;
     for (const rows of this.rows) {
-      const { box, lines, lh } = rows;
+      const { box, lines } = rows;
       const { edges, own } = this.edgesOf(rows);
       if (!edges) continue;
       const when = this.axis === "time" ? edges.time : edges.switch;
@@ -1805,7 +1829,7 @@ class Timeline {
         if (own >= 0 && edges.from[i] !== own && edges.to[i] !== own) continue;
         const a = lines.lineOf[edges.from[i]], b = lines.lineOf[edges.to[i]];
         if (!(a >= 0 && b >= 0) || a === b) continue;
-        const ya = this.lineY(rows, a) + lh / 2, yb = this.lineY(rows, b) + lh / 2;
+        const ya = this.middle(rows, a), yb = this.middle(rows, b);
         if (Math.max(ya, yb) < box.plotY || Math.min(ya, yb) > box.plotY + box.plotH) continue;
         chosen.push(i, ya, yb);
       }
@@ -1881,7 +1905,7 @@ class Timeline {
     for (const rows of this.rows) {
       const { box, lines, side } = rows;
       if (side.empty || !lines.count || py < box.plotY || py >= box.plotY + box.plotH) continue;
-      const line = Math.floor(rows.top + (py - box.plotY) / rows.lh);
+      const line = this.lineAt(rows, py);
       const zone = px < this.plotX ? "names" : px > this.plotX + this.plotW ? "scroll" : "plot";
       if (line >= lines.count) return { side: side.index, line: -1, row: -1, px, py, zone };
       const group = lines.group ? lines.group[line] : -1;
@@ -1922,7 +1946,7 @@ class Timeline {
       this.hideTip();
       this.stage.style.cursor = "grabbing";
       const rows = drag.hit ? this.rows[drag.hit.side] : null;
-      if (rows && drag.zone === "scroll") this.scrollRows(rows, ((y - drag.lastY) * rows.lines.count) / rows.box.plotH);
+      if (rows && drag.zone === "scroll") this.scrollRows(rows, ((y - drag.lastY) * heightOf(rows.lines)) / rows.box.plotH);
       else {
         if (rows) this.scrollRows(rows, (drag.lastY - y) / rows.lh);
         if (drag.zone === "plot") {
@@ -2039,9 +2063,9 @@ class Timeline {
     const rows = this.rows[side];
     line = clamp(line, 0, rows.lines.count - 1);
     this.focused = { side, line };
-    if (line < rows.top) this.scrollRows(rows, line - rows.top);
-    const room = rows.box.plotH / rows.lh;
-    if (line + 1 > rows.top + room) this.scrollRows(rows, line + 1 - room - rows.top);
+    const above = rows.box.plotY - this.lineY(rows, line);
+    const below = this.lineY(rows, line) + this.lineHeight(rows, line) - rows.box.plotY - rows.box.plotH;
+    if (above > 0) this.scrollRows(rows, -above / rows.lh); else if (below > 0) this.scrollRows(rows, below / rows.lh);
     this.live.textContent = this.spoken(rows, line);
     this.want("over");
   }
