@@ -661,8 +661,9 @@ const STYLE = `
 .coro-legend canvas { width: 20px; height: 14px; flex: none; }
 .coro-note { color: var(--coro-faint); font-size: 12px; min-height: 17px; padding: 2px; }
 .coro-help { font-size: 12px; color: var(--coro-faint); padding: 6px 10px; margin: 0 0 6px; background: var(--coro-lane); border-radius: 6px; }
-.coro-help dl { display: grid; grid-template-columns: max-content 1fr; gap: 1px 12px; margin: 0; }
-.coro-help dt { color: var(--coro-ink); font-weight: 600; } 
+.coro-help { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 1px 12px; }
+.coro-help > div { display: contents; } .coro-help b { color: var(--coro-ink); }
+@container (max-width: 560px) { .coro-help { grid-template-columns: 1fr; } }
 .coro-live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .coro-card { flex: 0 0 min(38%, 400px); min-width: 0; max-height: var(--coro-card-height, 600px); overflow: auto; border: 1px solid var(--coro-line); border-radius: 8px;
   padding: 10px 12px; background: var(--coro-paper); font-size: 12.5px; }
@@ -689,8 +690,7 @@ const STYLE = `
 .coro-now .coro-code .coro-lit { background: color-mix(in srgb, var(--coro-running) 26%, transparent); border-left-color: var(--coro-running); }
 .coro-frame { margin: 6px 0 10px; } .coro-frame > p { font-size: 12px; color: var(--coro-faint); } .coro-frame > p b { color: var(--coro-ink); }
 .coro-locals { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0 8px; margin: 3px 0 0 6px; font: 12px/1.45 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); }
-.coro-timeline :is(dt, dd) { display: block; float: none; width: auto; padding: 0; margin: 0; min-width: 0; }
-.coro-locals dt { color: var(--coro-faint); font-weight: normal; } .coro-locals dd { overflow-wrap: anywhere; }
+.coro-locals > div { display: contents; } .coro-locals span:first-child { color: var(--coro-faint); } .coro-locals span { overflow-wrap: anywhere; }
 .coro-steps { margin-top: 8px; border-top: 1px solid var(--coro-line); padding-top: 8px; }
 .coro-player { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; }
 .coro-player input[type="range"] { flex: 1 1 140px; min-width: 100px; accent-color: var(--coro-running); margin: 0; }
@@ -785,9 +785,10 @@ class Timeline {
       h("label", {}, "Axis", this.axisSelect), h("label", {}, "Rows", this.orderSelect),
       h("label", {}, "Find", this.textInput), this.stateSelect, h("span", { class: "coro-push" }),
       this.buttons.arrows, this.buttons.critical, this.buttons.out, this.buttons.in, this.buttons.fit, this.buttons.fitFirst, this.buttons.help);
-    this.help = h("div", { class: "coro-help", hidden: true }, h("dl", {}, KEYS.map(([key, what]) => [h("dt", {}, key), h("dd", {}, what)])));
+    this.help = h("div", { class: "coro-help", hidden: true, role: "list" }, KEYS.map(([key, what]) => h("div", { role: "listitem" }, h("b", {}, key), h("span", {}, what))));
     const label = `${this.meta.headline || "Timeline"}. Arrow keys move, plus and minus zoom, Enter opens a coroutine.`;
     this.canvas = h("canvas", { class: "coro-canvas", role: "img", tabindex: "0", "aria-label": label, "data-testid": "coro-canvas" });
+    this.context = this.canvas.getContext("2d");
     this.over = h("canvas", { class: "coro-over", "aria-hidden": "true" });
     this.tip = h("div", { class: "coro-tip", role: "tooltip", "data-testid": "coro-tip", hidden: true });
     this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over, this.tip);
@@ -833,9 +834,10 @@ class Timeline {
     });
     on(this.canvas, "keydown", (event) => this.keyed(event));
     on(this.root, "keydown", (event) => {
-      if (event.key === "Escape" && !this.card.hidden) { this.closeCard(); event.preventDefault(); event.stopPropagation(); }
-      // Front ends have keys of their own, which must not fire while somebody types here.
-      else if (event.target === this.textInput) event.stopPropagation();
+      if (event.key === "Escape" && !this.card.hidden) { this.closeCard(); event.preventDefault(); }
+      // Front ends have keys of their own: in JupyterLab a B would make a new cell and two zeros restart the
+      // kernel. What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
+      if (!event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter")) event.stopPropagation();
     });
     on(this.canvas, "focus", () => { this.want("over"); });
     on(this.canvas, "blur", () => { this.want("over"); });
@@ -993,7 +995,7 @@ class Timeline {
     const width = this.stage.clientWidth;
     if (width < 60) return;
     const dpr = window.devicePixelRatio || 1;
-    const context = this.context || (this.context = this.canvas.getContext("2d"));
+    const { context } = this;
     context.font = this.font(12);
     let widest = 0;
     for (const { side, lines } of this.rows) {
@@ -1423,7 +1425,7 @@ class Timeline {
     const step = this.labelStep(rows);
     const first = Math.ceil(from / step) * step;
     for (let line = first; line < to; line += step) {
-      const y = clamp(this.middle(rows, line), box.plotY + 5, box.plotY + box.plotH - 5);
+      const middle = this.middle(rows, line), y = lh < 12 ? clamp(middle, box.plotY + 5, box.plotY + box.plotH - 5) : middle;
       const row = lines.rows[lines.start[line]], group = lines.group ? lines.group[line] : -1;
       const indent = (lines.depth ? Math.min(lines.depth[line], 8) * 12 : 0) + (this.folding(rows) ? 14 : 2);
       const bad = group < 0 && step === 1 ? this.badEnd(side, row) : 0;
@@ -1875,14 +1877,14 @@ class Timeline {
     sample(bar(theme.running, HEIGHTS[RUNNING]), "running");
     if (this.sides.some((side) => !side.takesTurns)) sample(bar(theme.active, HEIGHTS[RUNNING]), "running, or waiting for the GIL");
     sample(bar(theme.ready, HEIGHTS[READY]), "ready, waiting for its turn");
-    for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), verb);
+    for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), ["waiting", NOT_BEGUN, OTHER].includes(verb) ? verb : `waiting: ${verb}`);
     const all = new Set();
     for (const side of this.sides) for (let row = 0; row < side.rows; row++) all.add(side.final[row]);
     for (const state of [FAILED, CANCELLED, LEFT_OVER]) {
       if (all.has(state)) sample((c) => glyph(c, state, 10, 7, 4.5, theme, this.paper), state === LEFT_OVER ? "left over, still waiting" : STATES[state]);
     }
     if (this.sides.some((side) => side.slow.length)) {
-      sample((c) => { c.fillStyle = theme.running; c.fillRect(0, 1, 20, 12); this.context && (c.fillStyle = this.hatch()); c.fillRect(0, 1, 20, 12); c.strokeStyle = theme.ink; c.strokeRect(0.5, 1.5, 19, 11); }, "held the thread for long");
+      sample((c) => { c.fillStyle = theme.running; c.fillRect(0, 1, 20, 12); c.fillStyle = this.hatch(); c.fillRect(0, 1, 20, 12); c.strokeStyle = theme.ink; c.strokeRect(0.5, 1.5, 19, 11); }, "held the thread for long");
     }
     if (this.sides.some((side) => side.marks.length)) sample((c) => { c.strokeStyle = theme.mark; c.setLineDash([4, 3]); c.beginPath(); c.moveTo(10, 0); c.lineTo(10, 14); c.stroke(); }, "mark");
     const kinds = new Set();
@@ -2043,7 +2045,6 @@ class Timeline {
     if (!action) return;
     action();
     event.preventDefault();
-    event.stopPropagation();
   }
 
   eachZoom(factor) {
@@ -2273,7 +2274,9 @@ function sourceLines(lines, current) {
 
 function localsOf(locals) {
   if (!locals || !locals.length) return null;
-  return h("dl", { class: "coro-locals" }, locals.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
+  // Not a list of definitions: front ends have ideas of their own how those look.
+  return h("div", { class: "coro-locals", role: "list", "aria-label": "Local names" },
+    locals.map(([name, text]) => h("div", { role: "listitem" }, h("span", {}, name), h("span", {}, text))));
 }
 
 function cardOf(view, card, head, close) {
@@ -2312,7 +2315,7 @@ function cardOf(view, card, head, close) {
 // IPython's names of cells say nothing to people.
 function shortFile(file) {
   if (!file) return "";
-  if (/ipykernel|^<ipython-input|^<cell/.test(file)) return "in a cell";
+  if (/ipykernel|^<ipython-input|^<cell|^\d+\.py$/.test(file)) return "in a cell";
   return String(file).split(/[\\/]/).slice(-2).join("/");
 }
 
@@ -2350,7 +2353,7 @@ class Stepper {
     on(this.root, "keydown", (event) => {
       if (event.target === this.speed || (event.key === " " && event.target.tagName === "BUTTON")) return;
       const action = { " ": () => this.toggle(), ",": () => this.move(-1), ".": () => this.move(1) }[event.key];
-      if (action) { action(); event.preventDefault(); event.stopPropagation(); }
+      if (action) { action(); event.preventDefault(); }
     });
     this.go(0, false);
   }
@@ -2435,7 +2438,7 @@ class Stepper {
       const all = (code.lines || []).map((text, i) => ({ line: code.first + i, text }));
       const place = line - code.first, room = inner ? 12 : 1;
       const from = clamp(place - Math.floor(room / 2), 0, Math.max(0, all.length - room));
-      if (frames.length > 1) out.push(h("p", {}, `${code.name}${code.file && !/ipykernel|^</.test(code.file) ? ` (${shortFile(code.file)})` : ""}`));
+      if (frames.length > 1) out.push(h("p", {}, `${code.name} ${shortFile(code.file)}`));
       out.push(sourceLines(all.slice(from, from + room), line), localsOf(locals) || "");
     });
     return out;
