@@ -70,8 +70,8 @@ def png(figure: Figure) -> bytes:
 
 
 def to_dict(run: Run) -> dict[str, Any]:
-    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `export.to_dict`."""
-    from .export import to_dict
+    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `document`."""
+    from .document import to_dict
 
     return to_dict(run)
 

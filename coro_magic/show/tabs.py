@@ -13,7 +13,7 @@ from typing import Any
 from ipywidgets import HTML, Image, Layout, Tab, VBox, Widget  # type: ignore[import-untyped,unused-ignore]
 
 from ..measure.run import Run
-from .export import records
+from .document import records
 from .text import duration, error_text, number, one_line
 
 MOST_ROWS = 200

@@ -10,6 +10,8 @@ import math
 import reprlib
 from typing import Any
 
+from ..measure.saved import type_name
+
 
 def one_line(text: object, limit: int = 80) -> str:
     """Make one line of at most `limit` printable characters of a text; line ends become ``\\n``."""
@@ -73,8 +75,8 @@ def times(ratio: float) -> str:
 
 def error_text(error: BaseException) -> str:
     """Give an error as ``ValueError: message``, one bounded line."""
-    message = one_line(error, 160)
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name, message = one_line(type_name(error), 200), one_line(error, 160)
+    return f"{name}: {message}" if message else name
 
 
 def percent(share: float) -> str:
