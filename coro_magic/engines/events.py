@@ -70,8 +70,9 @@ class Intervals:
     """Who was in which state from when to when; parallel columns, sorted by row, then by time.
 
     `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`, 0 where there is none)
-    and `waker` (the row that made this one ready, -1 where none did) are integers of shape (n,),
-    `begin` and `end` seconds of shape (n,). Final states are no intervals.
+    and `waker` (the row that made this one ready, or that drives it by hand; -1 where none did) are
+    integers of shape (n,), `begin` and `end` seconds of shape (n,), `turn` and `turn_end` the same
+    moments counted in resumptions of whomever. Final states are no intervals.
     """
 
     row: Ints
@@ -80,6 +81,8 @@ class Intervals:
     end: Floats
     reason: Ints
     waker: Ints
+    turn: Ints
+    turn_end: Ints
 
     def __len__(self) -> int:
         return len(self.row)
@@ -129,10 +132,23 @@ def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
     return begins
 
 
-def entries(
-    rows: Ints, codes: Ints, times: Floats, begins: Floats
-) -> tuple[Ints, Ints, Floats, Ints, Ints]:
-    """Give every entering of a state: row, state, time, reason, waker, in the order in which it happened."""
+class Entries(NamedTuple):
+    """Every entering of a state, in the order in which it happened; columns of shape (n,).
+
+    `waker` is the row that made this one ready, or that drives it by hand; -1 where none did. `turn`
+    is how many resumptions there had been before.
+    """
+
+    row: Ints
+    state: Ints
+    begin: Floats
+    reason: Ints
+    waker: Ints
+    turn: Ints
+
+
+def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
+    """Give every entering of a state that some events, in their order, tell of."""
     kinds = codes & KIND_MASK
     steps = IS_STEP[kinds]
     after = STATE_AFTER[kinds]
@@ -140,14 +156,45 @@ def entries(
     count = steps.astype(np.int64) + known
     slot = np.cumsum(count) - count
     total = int(count.sum())
-    row, state = np.empty(total, np.int64), np.empty(total, np.int64)
+    row, state, turn = (np.empty(total, np.int64) for _ in range(3))
     begin, reason = np.empty(total), np.zeros(total, np.int64)
-    row[slot[steps]], state[slot[steps]], begin[slot[steps]] = rows[steps], RUNNING, begins[steps]
-    second = (slot + steps)[known]
+    waker = np.full(total, -1, np.int64)
+    first, second = slot[steps], (slot + steps)[known]
+    row[first], state[first], begin[first] = rows[steps], RUNNING, begins[steps]
     row[second], state[second], begin[second] = rows[known], after[known], times[known]
     above = codes[known] >> KIND_BITS
     woken = kinds[known] == WOKEN
     reason[second] = np.where(woken, 0, above)
-    waker = np.full(total, -1, np.int64)
     waker[second] = np.where(woken, above - 1, -1)
-    return row, state, begin, reason, waker
+    resumed = kinds == RESUMED
+    turns = np.cumsum(steps | resumed)
+    # A step begins before those that were driven by hand in it.
+    boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
+    driven = np.cumsum(resumed)
+    within = np.zeros(len(kinds), np.int64)
+    if len(boundaries):
+        within[boundaries] = np.diff(driven[boundaries], prepend=0)
+    turn[first] = (turns - 1 - within)[steps]
+    turn[second] = (turns - resumed)[known]
+    if resumed.any():
+        waker[(slot + steps)[resumed]] = _drivers(rows, kinds)
+    return Entries(row, state, begin, reason, waker, turn)
+
+
+def _drivers(rows: Ints, kinds: Ints) -> list[int]:
+    """Give who drives, for each RESUMED in its order; -1 where that is not known.
+
+    It is whoever was resumed last and has not given control back, or else whoever makes the step.
+    """
+    steps = np.flatnonzero(IS_STEP[kinds])
+    at = np.flatnonzero(of(RESUMED, SUSPENDED, STOPPED)[kinds])
+    step_of = np.append(rows[steps], -1)[np.searchsorted(steps, at)].tolist()
+    found: list[int] = []
+    open_rows: list[int] = []
+    for row, kind, stepping in zip(rows[at].tolist(), kinds[at].tolist(), step_of, strict=True):
+        if kind == RESUMED:
+            found.append(open_rows[-1] if open_rows else stepping)
+            open_rows.append(row)
+        elif row in open_rows:
+            del open_rows[open_rows.index(row) :]
+    return found

@@ -64,6 +64,8 @@ class Line:
         Places of a calm line before this one are settled: their tasks are somewhere else by now.
     most:
         How many steps a line may have at first.
+    longest:
+        How large that may become.
     boundary:
         When the last step ended, which is when the next one begins.
     time:
@@ -82,6 +84,7 @@ class Line:
         self, ready: ReadyQueue, in_order: bool, clock: Callable[[], float], trace: Trace
     ) -> None:
         self.most = 1
+        self.longest = MAX_BATCH
         self.boundary = self.time = 0.0
         self.switches = 0
         self._ready = ready
@@ -263,7 +266,7 @@ class Line:
         if seconds > limit:
             self.most = max(1, int(count * limit / (2 * seconds)))
         elif seconds < limit / 2:
-            self.most = min(2 * self.most, MAX_BATCH)
+            self.most = min(2 * self.most, self.longest)
 
     def _calm_down(self) -> None:
         """Make a lively line a calm one that is settled up to the running step."""

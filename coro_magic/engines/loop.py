@@ -27,6 +27,7 @@ from .hub import Hub, VirtualClock
 from .line import Line
 from .places import Places
 from .ready import ORDERS
+from .record import Recorder
 from .scheduled import ITEM, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
 from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
 from .watch import Watch
@@ -53,6 +54,8 @@ class Loop:
         # Told before a step is parked and when it goes on: see `observe`.
         self.on_switch: Callable[[bool], None] | None = None
         self.hub: Hub
+        # Told of every step in step mode, in which every line is one step.
+        self.recorder: Recorder | None = None
         self.virtual = virtual
         self._virtual_clock = VirtualClock() if virtual else None
         self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
@@ -316,6 +319,8 @@ class Loop:
         ready, hub = self._ready, self.hub
         rest = line.settle_all()
         time = line.time
+        if self.recorder is not None and line.tasks:
+            self.recorder.stepped(line.tasks[0], line.boundary - self.trace.origin)
         if (
             rest
             and line.goes_on(len(rest))

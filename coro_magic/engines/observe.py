@@ -105,18 +105,20 @@ class Observer:
     # What happens to a generator.
 
     def _born(self, frame: types.FrameType) -> int:
-        by = frame.f_back
-        while by is not None and by not in self._rows and not ours(by.f_code):
-            by = by.f_back
-        current = self._scheduler.current
-        if by is not None and by in self._rows:
-            parent = self._rows[by]
-        else:
-            parent = -1 if current is None else current.row
+        parent = self._driver(frame.f_back)
         row = self._rows[frame] = self._trace.born(
             frame.f_code.co_name, parent, 0, self._scheduler.clock(), BORN_WAITING
         )
         return row
+
+    def _driver(self, by: types.FrameType | None) -> int:
+        """Give the row whose code stands at a frame."""
+        while by is not None and by not in self._rows and not ours(by.f_code):
+            by = by.f_back
+        if by is not None and by in self._rows:
+            return self._rows[by]
+        current = self._scheduler.current
+        return -1 if current is None else current.row
 
     def _resumed(self, frame: types.FrameType) -> None:
         back = frame.f_back
@@ -128,6 +130,9 @@ class Observer:
                 return
             row = self._born(frame)
         self.count += 1
+        recorder = self._scheduler.recorder
+        if recorder is not None:
+            recorder.resumed(self._driver(back), back)
         if self._trace.recording:
             self._trace.write((row, RESUMED, self._scheduler.clock()))
 
@@ -155,6 +160,8 @@ class Observer:
                 where = Where(frame.f_code.co_filename, frame.f_lineno)
                 code = self._reasons[key] = self._trace.code(SUSPENDED, "its driver", where)
             self._trace.write((row, code, self._scheduler.clock()))
+            if self._scheduler.recorder is not None:
+                self._scheduler.recorder.gave_back(row, frame, ended=False)
             if self._trace.full:
                 self._trace.fold()
 
@@ -170,6 +177,8 @@ class Observer:
         self._trace.finished(row, state, where)
         if self._trace.recording:
             self._trace.write((row, STOPPED, self._scheduler.clock()))
+        if self._scheduler.recorder is not None:
+            self._scheduler.recorder.gave_back(row, frame, ended=True)
 
     # CPython 3.12 and later.
 

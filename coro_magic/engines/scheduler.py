@@ -23,10 +23,17 @@ from .frames import ended_at, strip
 from .hub import Hub
 from .interrupts import Interrupts, gate
 from .loop import _NEVER, NO_ASYNCIO, Loop
+from .printed import Printed, noted
+from .record import Recorder
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
 from .slow import DEFAULT_SLOW_STEP, SlowStep, Watcher, slow_steps
+from .stacks import StackFrame, stack_of
 from .trace import CLOSED, CLOSED_WAITING, DEFAULT_DETAIL, Trace
 
+# Bound before a run replaces it.
+_get_ident = threading.get_ident
+MOST_STACKS = 500
+_STACKS_TIME = 0.1  # seconds that may be spent on them: the repr of a local name may be slow
 _MANY = 4096  # coroutines not begun, for a look at whether they have
 _STOPS = (Cancelled, KeyboardInterrupt, GeneratorExit)
 
@@ -54,6 +61,8 @@ class Scheduler(Loop):
         Whether the first coroutine is a cell's body, which must not be left over.
     slow_step:
         From how many seconds on a step that does not switch is one of the `slow_steps`.
+    record:
+        Whether every switch is recorded with the stack of who ran: see `recorder`.
 
     Attributes
     ----------
@@ -67,6 +76,12 @@ class Scheduler(Loop):
         Whether the user stopped it.
     elapsed:
         Seconds that it took, by its clock.
+    recorder:
+        What has recorded the switches, a `Recorder`, or None.
+    stacks:
+        The stacks of those who had not ended by themselves, by row: `MOST_STACKS` at most.
+    printed:
+        What was printed, and by whom.
     """
 
     def __init__(
@@ -81,6 +96,7 @@ class Scheduler(Loop):
         tick: Callable[[], float] | None = None,
         has_body: bool = True,
         slow_step: float = DEFAULT_SLOW_STEP,
+        record: bool = False,
     ) -> None:
         super().__init__(
             order,
@@ -92,8 +108,14 @@ class Scheduler(Loop):
         self.tasks: list[ScheduledTask] = []
         self.deadlock: Deadlock | None = None
         self.elapsed = 0.0
-        self.thread = threading.get_ident()
+        self.thread = _get_ident()
         self.on_spawn: Callable[[Any], None] | None = None
+        self.stacks: dict[int, list[StackFrame]] = {}
+        self.printed = Printed()
+        if record:
+            self.recorder = Recorder(self.now)
+            # Every line is a single step, and is told of when it is over.
+            self._line.longest = 1
         self._slow_step = slow_step
         self._watcher = Watcher(self, slow_step)
         self._on_error = on_error
@@ -212,7 +234,13 @@ class Scheduler(Loop):
         RuntimeError
             If a run is going on already, in this thread or another.
         """
-        with Interrupts(self), self._watcher, self._watch, switching.installed(self, namespace):
+        with (
+            Interrupts(self),
+            self._watcher,
+            self._watch,
+            switching.installed(self, namespace),
+            noted(self.printed, self._who),
+        ):
             self.hub = Hub(self._clock, self._struck)
             set_engine(self)
             try:
@@ -317,11 +345,26 @@ class Scheduler(Loop):
             self.deadlock = Deadlock(_tell_deadlock(stuck))
         # Where they wait is known only as long as they do.
         places = {task: task.where for task in unfinished}
+        self._keep_stacks(unfinished)
         self._closing = True
         self._line.clear()
         for task in unfinished:
             self._close_one(task, states[task], places[task])
         self.interrupted = self.interrupted or self._interrupt_wanted
+
+    def _keep_stacks(self, tasks: list[ScheduledTask]) -> None:
+        late = _time.perf_counter() + _STACKS_TIME
+        for task in tasks[:MOST_STACKS]:
+            if _time.perf_counter() > late:
+                return
+            self.stacks[task.row] = stack_of(task.coroutine, task.parked)
+
+    def _who(self) -> tuple[float, int]:
+        """Give the time and the row, for what is being printed."""
+        task = self.current
+        if task is None or _get_ident() != self.thread:
+            return self.now(), -1
+        return self.now(), task.row
 
     def _state_at_the_end(self, task: ScheduledTask) -> State:
         if self.interrupted or task.daemon:

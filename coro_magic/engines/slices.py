@@ -10,18 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .events import (
-    IS_BOUNDARY,
-    IS_STEP,
-    KIND_BITS,
-    KIND_MASK,
-    RUNNING,
-    STATE_AFTER,
-    WAITING,
-    WOKEN,
-    Floats,
-    Ints,
-)
+from .events import IS_BOUNDARY, IS_STEP, KIND_MASK, STATE_AFTER, WAITING, Floats, Ints, entries
 from .trace import Trace
 
 _STRIDE = 4  # so that there is room between two slices for what belongs to them
@@ -31,8 +20,8 @@ _STRIDE = 4  # so that there is room between two slices for what belongs to them
 class Slices:
     """Who was in which state from when to when; parallel columns of shape (n,), sorted by row, then time.
 
-    `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`) and `waker` (a row, -1 for
-    none) are integers, `begin` and `end` seconds. `order` are integers: of two slices that begin at the same
+    `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`) and `waker` (the row that
+    made this one ready, or drives it by hand; -1 for none) are integers, `begin` and `end` seconds. `order` are integers: of two slices that begin at the same
     moment, the one with the smaller number began first.
     """
 
@@ -50,7 +39,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Wakings:
-    """Who made whom ready; parallel columns of shape (n,), in the order in which it happened.
+    """Who made whom ready, or drove whom; parallel columns of shape (n,), in the order in which it happened.
 
     `source` and `target` are indices into `Slices`: in which the waker did it, and which began with it.
     `leaves` and `arrives` are moments in these two, in seconds; `order` is greater than that of the
@@ -76,34 +65,24 @@ def slices_of(trace: Trace, until: float) -> Slices:
         If the run had more events than are kept in detail.
     """
     rows, codes, times, begins = trace.events()
+    found = entries(rows, codes, times, begins)
     kinds = codes & KIND_MASK
     number = np.arange(len(rows), dtype=np.int64)
-    steps, after = IS_STEP[kinds], STATE_AFTER[kinds]
-    known = after >= 0
+    steps, known = IS_STEP[kinds], STATE_AFTER[kinds] >= 0
+    # As in `entries`: of a step, first that it runs, then what it is after that.
     count = steps.astype(np.int64) + known
     slot = np.cumsum(count) - count
-    total = int(count.sum())
-    row, state, order = (np.empty(total, np.int64) for _ in range(3))
-    begin = np.empty(total)
-    reason, waker = np.zeros(total, np.int64), np.full(total, -1, np.int64)
     # A step is written down at its end, but began right after the boundary before it.
     boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
     before = np.full(len(rows), -1, np.int64)
     before[boundaries[1:]] = boundaries[:-1]
-    first, second = slot[steps], (slot + steps)[known]
-    row[first], state[first], begin[first] = rows[steps], RUNNING, begins[steps]
-    order[first] = (2 * before[steps] + 2) * _STRIDE
-    row[second], state[second], begin[second] = rows[known], after[known], times[known]
-    order[second] = (2 * number[known] + 1) * _STRIDE
-    above = codes[known].astype(np.int64) >> KIND_BITS
-    woken = kinds[known] == WOKEN
-    reason[second] = np.where(woken, 0, above)
-    waker[second] = np.where(woken, above - 1, -1)
-    by_row = np.argsort(row, kind="stable")
-    row, state, reason, waker, order = (
-        column[by_row] for column in (row, state, reason, waker, order)
-    )
-    begin = begin[by_row]
+    order = np.empty(len(found.row), np.int64)
+    order[slot[steps]] = (2 * before[steps] + 2) * _STRIDE
+    order[(slot + steps)[known]] = (2 * number[known] + 1) * _STRIDE
+    by_row = np.argsort(found.row, kind="stable")
+    row, state, begin, reason, waker, _ = (column[by_row] for column in found)
+    order = order[by_row]
+    total = len(row)
     last = np.append(row[1:] != row[:-1], True) if total else np.empty(0, bool)
     end = np.append(begin[1:], until) if total else np.empty(0)
     end[last] = until
@@ -118,7 +97,7 @@ def slices_of(trace: Trace, until: float) -> Slices:
 
 
 def wakings_of(slices: Slices) -> Wakings:
-    """Give who made whom ready. Where the waker was in no state (it had not begun), nobody did."""
+    """Give who made whom ready, or drove whom, as far as the waker was in a state itself."""
     at = np.flatnonzero(slices.waker >= 0)
     at = at[np.argsort(slices.order[at], kind="stable")]
     order = slices.order[at] - 1

@@ -54,6 +54,7 @@ from .events import (
     WAITS,
     WOKEN,
     YIELDED,
+    Entries,
     Floats,
     Intervals,
     Ints,
@@ -333,6 +334,27 @@ class Trace:
         number = self._numbers[row]
         return self._names[row] if number == 1 else f"{self._names[row]}-{number}"
 
+    def name_columns(self) -> tuple[list[str], Ints, Ints]:
+        """Give all names in short: the different ones, each row's as an index, and each row's number.
+
+        A row whose number is more than 1 has the name ``"name-number"``; both columns have shape (rows,).
+        """
+        if len(self):
+            self.name(len(self) - 1)
+        index: dict[str, int] = {}
+        which = np.fromiter(
+            (index.setdefault(name, len(index)) for name in self._names), np.int32, len(self._names)
+        )
+        return list(index), which, np.array(self._numbers, np.int32)
+
+    def parents(self) -> Ints:
+        """Give the row that spawned each row, -1 for none; shape (rows,)."""
+        return np.array(self._parents, np.int32)
+
+    def driven_rows(self) -> list[int]:
+        """Give the rows that were driven by hand (see `driven_by_hand`)."""
+        return sorted(self._driven)
+
     def parent(self, row: int) -> int:
         """Give the row that spawned this one, -1 for none."""
         return self._parents[row]
@@ -446,21 +468,24 @@ class Trace:
         """
         self._check_detailed()
         until = self.duration if until is None else until
-        parts = [entries(*chunk) for chunk in self._all()]
+        parts: list[Entries] = []
+        turns = 0
+        for rows, codes, times, begins in self._all():
+            part = entries(rows, codes, times, begins)
+            parts.append(part._replace(turn=part.turn + turns))
+            turns += int(IS_RESUMPTION[codes & KIND_MASK].sum())
         if not parts:
             none = np.empty(0, np.int64)
-            return Intervals(none, none, np.empty(0), np.empty(0), none, none)
-        columns = (np.concatenate(each) for each in zip(*parts, strict=True))
-        row, state, begin, reason, waker = columns
-        order = np.argsort(row, kind="stable")
-        row, state, begin, reason, waker = (
-            column[order] for column in (row, state, begin, reason, waker)
-        )
-        end = np.append(begin[1:], until)
+            return Intervals(none, none, np.empty(0), np.empty(0), none, none, none, none)
+        joined = Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        order = np.argsort(joined.row, kind="stable")
+        row, state, begin, reason, waker, turn = (column[order] for column in joined)
+        end, turn_end = np.append(begin[1:], until), np.append(turn[1:], turns)
         last = np.append(row[1:] != row[:-1], True)
-        end[last] = until
+        end[last], turn_end[last] = until, turns
         keep = state <= WAITING
-        return Intervals(row[keep], state[keep], begin[keep], end[keep], reason[keep], waker[keep])
+        columns = (row, state, begin, end, reason, waker, turn, turn_end)
+        return Intervals(*(column[keep] for column in columns))
 
     def occupancy(self, groups: int, bins: int, until: float | None = None) -> Floats:
         """Give how many coroutines were in each state, for groups of rows and bins of time.

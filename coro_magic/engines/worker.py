@@ -29,8 +29,10 @@ from typing import IO, Any
 from ..language import State
 from . import switching
 from .calls import Calls
+from .printed import Printed, noted
 from .program import BODY_NAME, Program
 from .switching.locks import is_for_more, waits
+from .texts import short_repr
 from .threads import ThreadEngine
 from .trace import Trace
 
@@ -87,6 +89,7 @@ class Report:
     started: int
     refused: bool
     output: str
+    printed: Printed
     never_started: list[str] = field(default_factory=list)
 
 
@@ -141,8 +144,12 @@ class _Output(io.TextIOBase):
 def perform(job: Job) -> tuple[Report, bool]:
     """Run a job. Gives the report, and whether threads are left behind."""
     namespace: dict[str, Any] = unpack(job.carried)
-    output = _Output()
+    output, printed = _Output(), Printed()
     engine = ThreadEngine(job.detail, job.recording)
+
+    def who() -> tuple[float, int]:
+        task = engine.current
+        return engine.now(), -1 if task is None else task.row
 
     def recorded(patch: switching.Patch, original: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -168,6 +175,7 @@ def perform(job: Job) -> tuple[Report, bool]:
     with (
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
+        noted(printed, who),
         switching.replaced(table, recorded, namespace),
     ):
         complete = engine.run(execution.begin, job.budget)
@@ -181,6 +189,7 @@ def perform(job: Job) -> tuple[Report, bool]:
         started=engine.started,
         refused=engine.refused,
         output=output.text(),
+        printed=printed,
         never_started=execution.never_started,
     )
     return report, threading.active_count() > 2
@@ -197,15 +206,8 @@ def _result(task: Any) -> Result:
         try:
             result.value = cloudpickle.dumps(task._value)
         except Exception as error:
-            result.text = f"{_short_repr(task._value)} (it does not pickle: {error})"
+            result.text = f"{short_repr(task._value, 200)} (it does not pickle: {error})"
     return result
-
-
-def _short_repr(value: Any) -> str:
-    try:
-        return repr(value)[:200]
-    except Exception as error:
-        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
 def pack(namespace: dict[str, Any], names: dict[str, Any], leave_out: Collection[Any] = ()) -> bytes:

@@ -309,6 +309,7 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
         wanted=started,
         refused=report.refused,
         output=report.output,
+        printed=report.printed,
         never_started=report.never_started,
         notes=notes,
         has_body=has_body,

@@ -6,13 +6,15 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import islice
 from typing import Any
 
 from ..engines import switching
 from ..engines.calls import Calls, call_of
 from ..engines.observe import Observer
 from ..engines.program import Execution, Program
-from ..engines.scheduler import Scheduler
+from ..engines.scheduler import MOST_STACKS, Scheduler
+from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
 from . import baseline
@@ -80,6 +82,7 @@ def run_program(
         on_error=options.on_error,
         has_body=isinstance(program, Program),
         slow_step=options.slow_step / 1000,
+        record=options.record == "on",
         tick=None if progress is None else lambda: progress(scheduler),
     )
     observer: Observer | None = None
@@ -119,6 +122,8 @@ def _carried(
     """Give what the worker needs, or why there is no baseline."""
     if options.baseline == "off":
         return None, "switched off"
+    if options.record == "on":
+        return None, "step mode records every switch, which takes longer than the switch"
     if options.clock == "virtual":
         return None, "virtual time cannot be compared with the time that threads take"
     try:
@@ -140,11 +145,24 @@ def _run_of(
         never_started=list(execution.never_started),
         has_body=execution.body is not None,
         options=options.as_dict(),
+        printed=scheduler.printed,
+        stacks=_stacks_of(scheduler),
+        steps=None if scheduler.recorder is None else scheduler.recorder.record,
     )
     run.started = run.wanted = run.count
     run.error = _error_of(scheduler)
     run.slow_steps, run.slow_count = scheduler.slow_steps()
     return run
+
+
+def _stacks_of(scheduler: Scheduler) -> dict[int, list[StackFrame]]:
+    """Give the stacks of those who had not ended, and of those who failed, where they failed."""
+    stacks = dict(scheduler.stacks)
+    failed = (task for task in scheduler.tasks if task.state is State.FAILED)
+    for task in islice(failed, MOST_STACKS):
+        if task._error is not None and task.row not in stacks:
+            stacks[task.row] = stack_of_error(task._error)
+    return stacks
 
 
 def _error_of(scheduler: Scheduler) -> BaseException | None:

@@ -101,6 +101,9 @@ OPTIONS = (
            "timeline coarsens", metavar="EVENTS"),
     Option("slow_step", _number, 50.0, "name the steps that go on for so many milliseconds without a "
            "switch: who, at which line, in which call; inf for none", metavar="MS"),
+    Option("record", str, "off", "step mode: keep the stack of every coroutine after every switch, to be "
+           "played in the panel; for runs of some thousand switches, and no measurement",
+           ("on", "off")),
     Option("picture", str, "on", "show the picture and the summary", ("on", "off")),
     Option("panel", str, "on", "show the interactive panel", ("on", "off")),
 )  # fmt: skip
@@ -121,6 +124,7 @@ class Options:
     trace: str = "on"
     detail: int = DEFAULT_DETAIL
     slow_step: float = 50.0
+    record: str = "off"
     picture: str = "on"
     panel: str = "on"
 

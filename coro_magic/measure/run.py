@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from ..engines.printed import Printed
+from ..engines.record import Steps
 from ..engines.slow import SlowStep
+from ..engines.stacks import StackFrame
 from ..engines.trace import Trace
 from ..language import State, Task
 
@@ -90,6 +93,13 @@ class Run:
         How many there were, an int.
     options:
         The options it was made with, by name.
+    printed:
+        What was printed, and by whom; `Printed`.
+    stacks:
+        The stacks of those who failed or had not ended by themselves, by row, each the outermost call
+        first; a bounded number of them.
+    steps:
+        Every switch with the stack of who ran, `Steps`; None unless the option ``record`` was on.
     """
 
     tasks: list[Task]
@@ -113,6 +123,9 @@ class Run:
     slow_count: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
+    printed: Printed = field(default_factory=Printed)
+    stacks: dict[int, list[StackFrame]] = field(default_factory=dict)
+    steps: Steps | None = None
 
     views: ClassVar[Callable[[], Views]]
 

@@ -7,37 +7,20 @@ printable characters of them, and nothing in this room shows them in any other w
 from __future__ import annotations
 
 import math
-import reprlib
-from typing import Any
 
+from ..engines.texts import one_line, short_repr
 from ..measure.saved import type_name
 
-
-def one_line(text: object, limit: int = 80) -> str:
-    """Make one line of at most `limit` printable characters of a text; line ends become ``\\n``."""
-    try:
-        given = text if type(text) is str else str(text)
-    except Exception as error:
-        given = f"<no text: {type(error).__name__}>"
-    # Twice the limit is enough to look at, however long it is.
-    shown = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in given[: 2 * limit]
-    )
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def short_repr(value: Any, limit: int = 80) -> str:
-    """Give the repr of anything as one bounded line, also where its repr fails or is huge."""
-    # Of a container only the beginning is looked at: a list may have a million items.
-    short = reprlib.Repr()
-    short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = short.maxdeque = 20
-    short.maxarray, short.maxlevel = 20, 4
-    short.maxstring = short.maxlong = short.maxother = limit
-    try:
-        return one_line(short.repr(value), limit)
-    except Exception as error:
-        return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+__all__ = [
+    "count",
+    "duration",
+    "error_text",
+    "number",
+    "one_line",
+    "percent",
+    "short_repr",
+    "times",
+]
 
 
 def number(value: float) -> str:

@@ -26,6 +26,9 @@ def run_of(body: Callable[[], Any], baseline: Run | None = None, **options: Any)
         baseline=baseline,
         slow_steps=slow_steps,
         slow_count=slow_count,
+        printed=scheduler.printed,
+        stacks=scheduler.stacks,
+        steps=None if scheduler.recorder is None else scheduler.recorder.record,
     )
 
 

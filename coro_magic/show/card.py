@@ -1,0 +1,125 @@
+"""The card of one coroutine: its whole life, what it printed and gave, and where it stands."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from typing import Any
+
+import numpy as np
+
+from ..engines.stacks import StackFrame, stack_of_error
+from ..engines.trace import STATES, Intervals
+from ..language import State
+from ..measure.run import Run
+from .columns import line_text, short_file
+from .side import WAITING, wait_word
+from .text import one_line, short_repr
+
+MOST_LIFE = 500  # entries of a life
+_MOST_OUTPUT = 20_000  # characters
+_MOST_TRACEBACK = 8_000
+_AROUND = 2  # lines of code before and after
+
+
+def card(run: Run, row: int, intervals: Intervals | None) -> dict[str, Any]:
+    """Give what there is to know of one row, as plain data and bounded text.
+
+    Parameters
+    ----------
+    row:
+        Its number in the run's trace.
+    intervals:
+        The bars of that side; None where they were not kept.
+
+    Raises
+    ------
+    ValueError
+        If there is no such row.
+    """
+    trace = run.trace
+    if not 0 <= row < len(trace):
+        raise ValueError(f"there is no row {row}")
+    task = next((task for task in run.tasks if task.row == row), None)
+    state = trace.final(row)
+    error = None if task is None else task._error
+    life, more = ([], 0) if intervals is None else _life(run, row, intervals)
+    recorded = trace.recording
+    return {
+        "row": row,
+        "name": one_line(trace.name(row), 200),
+        "unit": trace.unit,
+        "state": "not ended" if state is None else str(state),
+        "spawned": _spawned(run, row),
+        "life": life,
+        "more": more,
+        "seconds": {
+            str(each): trace.seconds(row, each) if recorded else None
+            for each in (State.RUNNING, State.READY, State.WAITING)
+        },
+        "resumptions": trace.resumptions(row) if recorded else None,
+        "items": trace.items(row),
+        "output": run.printed.text(row)[:_MOST_OUTPUT],
+        "result": short_repr(task._value, 2_000) if task and state is State.DONE else None,
+        "traceback": None if error is None else _traceback(error),
+        "stack": [_frame(frame) for frame in stack(run, row, error)],
+    }
+
+
+def stack(run: Run, row: int, error: BaseException | None = None) -> list[StackFrame]:
+    """Give the stack at which a row stood in the end, the outermost call first; empty if it returned."""
+    known = run.stacks.get(row)
+    if known is not None:
+        return known
+    return [] if error is None else stack_of_error(error)
+
+
+def _spawned(run: Run, row: int) -> dict[str, Any] | None:
+    parent, where = run.trace.parent(row), run.trace.spawned_at(row)
+    if parent < 0 and where is None:
+        return None
+    return {
+        "by": None if parent < 0 else one_line(run.trace.name(parent), 200),
+        "line": None if where is None else where.line,
+        "text": "" if where is None else line_text(where.file, where.line),
+    }
+
+
+def _life(run: Run, row: int, intervals: Intervals) -> tuple[list[dict[str, Any]], int]:
+    """Give the stretches of a row's life, and how many more there are."""
+    trace = run.trace
+    low, high = (int(np.searchsorted(intervals.row, row, side)) for side in ("left", "right"))
+    shown = range(low, min(high, low + MOST_LIFE))
+    life = []
+    for at in shown:
+        state, waker = int(intervals.state[at]), int(intervals.waker[at])
+        why = ""
+        if state == WAITING:
+            reason = trace.reasons[int(intervals.reason[at])]
+            why = wait_word(reason.verb) + ("" if reason.where is None else f", {reason.where}")
+        elif waker >= 0:
+            why = f"by {one_line(trace.name(waker), 80)}"
+        life.append({
+            "state": str(STATES[state]),
+            "begin": float(intervals.begin[at]),
+            "end": float(intervals.end[at]),
+            "why": why,
+        })  # fmt: skip
+    return life, high - low - len(life)
+
+
+def _traceback(error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error))
+    return text if len(text) <= _MOST_TRACEBACK else "…" + text[-_MOST_TRACEBACK:]
+
+
+def _frame(frame: StackFrame) -> dict[str, Any]:
+    first = max(frame.line - _AROUND, 1)
+    lines = [(at, linecache.getline(frame.file, at)) for at in range(first, frame.line + _AROUND + 1)]
+    return {
+        "function": one_line(frame.function, 80),
+        "file": short_file(frame.file),
+        "line": frame.line,
+        "source": [{"line": at, "text": text.rstrip("\n")[:200]} for at, text in lines if text],
+        "locals": [list(pair) for pair in frame.locals],
+    }

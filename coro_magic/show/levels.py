@@ -1,0 +1,173 @@
+"""The level of detail: what a part of the timeline looks like at the size in which it is drawn.
+
+However long the run, a view is answered with as many cells as there are pixels, or with the bars
+themselves where few lie in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines.trace import Intervals, Trace
+from .side import READY, RUNNING, WAITING, Floats, Ints
+
+FEW_BARS = 20_000  # that many are sent as they are
+_MOST_LINES, _MOST_BINS = 4_096, 8_192
+_ORDER = (RUNNING, READY, WAITING)  # of the channels of cells
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of the timeline, and the size in which it is drawn.
+
+    Attributes
+    ----------
+    begin, end:
+        Along the axis: seconds, or switches.
+    in_switches:
+        Which of the two.
+    top, bottom:
+        The lines of the display from the first to before the last.
+    lines, bins:
+        How many cells there are to be, down and along.
+    """
+
+    begin: float
+    end: float
+    in_switches: bool
+    top: int
+    bottom: int
+    lines: int
+    bins: int
+
+    def checked(self, display: int) -> View:
+        """Give it within bounds, for a display of so many lines.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing in it.
+        """
+        top, bottom = max(0, self.top), min(self.bottom, display)
+        if not (np.isfinite(self.begin) and np.isfinite(self.end) and self.end > self.begin):
+            raise ValueError("a view needs an end after its beginning")
+        if bottom <= top or self.lines < 1 or self.bins < 1:
+            raise ValueError("a view needs a line and a bin at least")
+        lines = min(self.lines, bottom - top, _MOST_LINES)
+        return View(self.begin, self.end, self.in_switches, top, bottom, lines, min(self.bins, _MOST_BINS))
+
+
+class Levels:
+    """Gives views of one side.
+
+    Parameters
+    ----------
+    intervals:
+        All its bars; None where they were not kept.
+    seconds:
+        The length of its time axis.
+    """
+
+    def __init__(self, trace: Trace, intervals: Intervals | None, seconds: float) -> None:
+        self._trace = trace
+        self._intervals = intervals
+        self._seconds = seconds
+        self._coarse: Floats | None = None
+        self.line_of_row: Ints = np.arange(len(trace), dtype=np.int64)
+        self.display = len(trace)
+
+    def order(self, line_of_row: NDArray[np.int32], display: int) -> None:
+        """Say at which of `display` lines each row is shown, -1 for nowhere; shape (rows,).
+
+        Raises
+        ------
+        ValueError
+            If it is no such column.
+        """
+        if line_of_row.shape != (len(self._trace),):
+            raise ValueError(f"there are {len(self._trace)} rows, not {len(line_of_row)}")
+        if len(line_of_row) and not -1 <= int(line_of_row.min()) <= int(line_of_row.max()) < display:
+            raise ValueError("a row is shown at a line that is not there")
+        self.line_of_row, self.display = line_of_row.astype(np.int64), display
+
+    def bars(self, view: View) -> Ints | None:
+        """Give the numbers of the bars in a view, where they are few; else None."""
+        if self._intervals is None:
+            return None
+        inside = self._in(view)[3]
+        return np.flatnonzero(inside).astype(np.int64) if int(inside.sum()) <= FEW_BARS else None
+
+    def cells(self, view: View) -> NDArray[np.uint8]:
+        """Give the share of the rows of each cell that ran, was ready and waited, times 255.
+
+        Returns
+        -------
+        array of shape (lines, bins, 3)
+        """
+        shares = self._from_coarse(view) if self._intervals is None else self._from_bars(view)
+        # What is there at all must be seen.
+        return np.ceil(np.clip(shares, 0.0, 1.0) * 255).astype(np.uint8)
+
+    def _in(self, view: View) -> tuple[Ints, Floats, Floats, NDArray[np.bool_]]:
+        intervals = self._intervals
+        assert intervals is not None
+        begins, ends = (
+            (intervals.turn, intervals.turn_end)
+            if view.in_switches
+            else (intervals.begin, intervals.end)
+        )
+        lines = self.line_of_row[intervals.row]
+        inside = (lines >= view.top) & (lines < view.bottom) & (ends >= view.begin) & (begins <= view.end)
+        return lines, begins, ends, inside
+
+    def _from_bars(self, view: View) -> Floats:
+        lines, begins, ends, inside = self._in(view)
+        assert self._intervals is not None
+        scale = view.bins / (view.end - view.begin)
+        cell = (lines[inside] - view.top) * view.lines // (view.bottom - view.top)
+        state = self._intervals.state[inside]
+        first = (state * view.lines + cell) * (view.bins + 1)
+        size = 3 * view.lines * (view.bins + 1)
+        change, partial = np.zeros(size), np.zeros(size)
+        # As in trace.Grid: entering adds one from the next bin on, and the rest of its own bin.
+        for moments, sign in ((begins[inside], 1.0), (ends[inside], -1.0)):
+            at = np.clip((moments - view.begin) * scale, 0, view.bins)
+            whole = np.minimum(at.astype(np.int64), view.bins - 1)
+            change += sign * np.bincount(first + whole + 1, minlength=size)
+            partial += np.bincount(first + whole, sign * (1.0 - (at - whole)), minlength=size)
+        shape = (3, view.lines, view.bins + 1)
+        level = (np.cumsum(change.reshape(shape), axis=2) + partial.reshape(shape))[:, :, :-1]
+        shares: Floats = np.moveaxis(level[list(_ORDER)], 0, 2) / self._rows_in(view)[:, None, None]
+        return shares
+
+    def _rows_in(self, view: View) -> Ints:
+        """Give how many rows each line of cells stands for."""
+        lines = self.line_of_row
+        shown = lines[(lines >= view.top) & (lines < view.bottom)]
+        cell = (shown - view.top) * view.lines // (view.bottom - view.top)
+        return np.maximum(np.bincount(cell, minlength=view.lines), 1).astype(np.int64)
+
+    def _from_coarse(self, view: View) -> Floats:
+        """Give cells of a run that was too long for its detail: those of its grid that lie nearest."""
+        if self._coarse is None:
+            coarse = self._trace.occupancy(1024, 4096, self._seconds)
+            sizes = np.diff(np.arange(coarse.shape[0] + 1) * len(self._trace) // coarse.shape[0])
+            self._coarse = coarse[:, :, list(_ORDER)] / np.maximum(sizes, 1)[:, None, None]
+        groups, bins = self._coarse.shape[:2]
+        length = self._trace.switches if view.in_switches else self._seconds
+        middle = view.begin + (np.arange(view.bins) + 0.5) / view.bins * (view.end - view.begin)
+        along = np.clip((middle / max(length, 1e-12) * bins).astype(np.int64), 0, bins - 1)
+        # Each group of the grid goes to the lines at which its rows are shown.
+        rows = np.arange(len(self._trace))
+        lines = self.line_of_row
+        shown = (lines >= view.top) & (lines < view.bottom)
+        cell = (lines[shown] - view.top) * view.lines // (view.bottom - view.top)
+        group = rows[shown] * groups // max(len(self._trace), 1)
+        weights = np.zeros((view.lines, groups))
+        np.add.at(weights, (cell, group), 1.0)
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+        shares: Floats = np.einsum("lg,gbc->lbc", weights, self._coarse[:, along], optimize=True)
+        return shares

@@ -1,0 +1,136 @@
+"""Step mode and stacks: what is kept of a coroutine's own stack, and of what it printed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from coro_magic.engines import record
+from coro_magic.engines.printed import MOST, Printed
+from coro_magic.language import Channel, sleep, spawn
+
+from .runs import run
+
+
+def inner(depth: int) -> Iterator[Any]:
+    if depth:
+        yield from inner(depth - 1)
+    else:
+        yield
+        yield
+
+
+def test_every_switch_is_recorded_with_the_line_and_the_locals_of_who_ran() -> None:
+    def counter(first: int) -> Iterator[Any]:
+        for number in range(first, first + 2):
+            yield
+            del number
+
+    scheduler = run(lambda: counter(10), lambda: counter(20), record=True)
+    assert scheduler.recorder is not None
+    steps = scheduler.recorder.record.steps
+    assert [step.row for step in steps] == [0, 1, 0, 1, 0, 1]
+    assert [step.switch for step in steps] == [1, 2, 3, 4, 5, 6]
+    # The innermost call is last, and the wrapping of a plain function is not seen.
+    assert dict(steps[2].stack[-1].locals)["number"] == "11"
+    assert steps[0].state == "ready" and steps[-1].state == "done" and not steps[-1].stack
+
+
+def test_a_stack_has_every_frame_through_yield_from_and_the_source_of_each_function() -> None:
+    scheduler = run(inner(2), record=True)
+    assert scheduler.recorder is not None
+    kept = scheduler.recorder.record
+    assert [frame.locals for frame in kept.steps[0].stack] == [
+        (("depth", "2"),), (("depth", "1"),), (("depth", "0"),),
+    ]  # fmt: skip
+    ((_, name, first), lines), *_ = kept.sources.items()
+    assert name == "inner" and lines[0].startswith("def inner") and len(lines) == 6
+    assert first == inner.__code__.co_firstlineno
+
+
+def test_a_stack_in_a_blocking_call_has_the_calls_down_to_it() -> None:
+    def nap(seconds: float) -> None:
+        time.sleep(seconds)
+
+    def blocks() -> Iterator[Any]:
+        nap(0.001)
+        yield
+
+    scheduler = run(blocks(), record=True)
+    assert scheduler.recorder is not None
+    first = scheduler.recorder.record.steps[0]
+    assert [frame.function for frame in first.stack] == ["blocks", "nap"]
+    assert first.state == "waiting"
+
+
+def test_a_record_is_bounded_and_says_so(monkeypatch: Any) -> None:
+    monkeypatch.setattr(record, "MOST_STEPS", 3)
+
+    def many() -> Iterator[Any]:
+        for _ in range(10):
+            yield
+
+    scheduler = run(many(), record=True)
+    assert scheduler.recorder is not None
+    assert len(scheduler.recorder.record.steps) == 3 and scheduler.recorder.record.truncated
+
+
+def test_the_order_of_steps_is_the_same_with_and_without_the_record() -> None:
+    def order(**options: Any) -> list[int]:
+        seen = []
+        channel: Channel[int] = Channel(1)
+
+        def put() -> Iterator[Any]:
+            for number in range(5):
+                yield channel.put(number)
+                seen.append(number)
+
+        def get() -> Iterator[Any]:
+            for _ in range(5):
+                seen.append(10 + (yield channel.get()))
+                yield
+
+        def body() -> Iterator[Any]:
+            spawn(put())
+            spawn(get())
+            yield sleep(0.001)
+
+        run(body, **options)
+        return seen
+
+    assert order(record=True) == order()
+
+
+def test_who_is_left_over_or_deadlocked_keeps_the_stack_at_which_it_stood() -> None:
+    channel: Channel[int] = Channel()
+
+    def waits(what: str) -> Iterator[Any]:
+        yield channel.get()
+
+    scheduler = run(waits("in vain"))
+    (frame,) = scheduler.stacks[0]
+    assert frame.function == "waits" and ("what", "'in vain'") in frame.locals
+
+
+def test_what_is_printed_is_kept_apart_per_coroutine() -> None:
+    def says(text: str) -> Iterator[Any]:
+        print(text, end="")
+        yield
+        print("!")
+        print("to stderr", file=sys.stderr)
+
+    before = sys.stdout, sys.stderr
+    scheduler = run(says("a"), says("b"))
+    assert (sys.stdout, sys.stderr) == before
+    assert scheduler.printed.rows() == [0, 1]
+    assert scheduler.printed.text(0) == "a!\nto stderr\n"
+    assert scheduler.printed.text(1) == "b!\nto stderr\n"
+
+
+def test_what_is_kept_of_the_output_is_bounded_and_what_is_not_is_counted() -> None:
+    printed = Printed()
+    printed.note(0.0, 0, "x" * MOST)
+    printed.note(0.0, 1, "more")
+    assert len(printed.text()) == MOST and printed.lost == 4

@@ -1,0 +1,236 @@
+"""The data of the interactive timeline: what is sent, what is asked, and how it agrees with the trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coro_magic.language import Channel, gather, sleep, spawn
+from coro_magic.measure.run import Run
+from coro_magic.show import source
+from coro_magic.show.critical import critical_path
+from coro_magic.show.edges import KINDS, edge_columns
+from coro_magic.show.levels import Levels, View
+from coro_magic.show.source import Source
+
+from .runs import run_of, sleepers, threads, troubled
+
+_TYPES = {"i8": "i1", "u8": "u1", "i32": "i4", "f32": "f4", "f64": "f8"}
+
+
+def column(side: dict[str, Any], buffers: list[bytes], name: str) -> np.ndarray:
+    told = side["columns"][name]
+    return np.frombuffer(buffers[told["buffer"]], _TYPES[told["type"]])
+
+
+def pipeline() -> Iterator[Any]:
+    channel: Channel[int] = Channel()
+
+    def put() -> Iterator[Any]:
+        for number in range(3):
+            yield sleep(0.001)
+            yield channel.put(number)
+
+    def get() -> Iterator[Any]:
+        for _ in range(3):
+            yield channel.get()
+
+    yield gather(spawn(put()), spawn(get()))
+
+
+def test_a_short_run_is_sent_whole_and_its_bars_are_the_intervals_of_the_trace() -> None:
+    run = run_of(pipeline, threads(2, 0.01))
+    meta, buffers = Source(run).first()
+    json.dumps(meta, allow_nan=False)
+    ours, theirs = meta["sides"]
+    assert (ours["mode"], ours["unit"], theirs["unit"]) == ("bars", "coroutine", "thread")
+    intervals = run.trace.intervals()
+    for name, expected in (("row", intervals.row), ("begin", intervals.begin), ("end", intervals.end),
+                           ("sbegin", intervals.turn), ("send", intervals.turn_end)):  # fmt: skip
+        assert column(ours, buffers, f"bar.{name}").tolist() == expected.tolist()
+    names = [ours["names"][base] for base in column(ours, buffers, "row.base")]
+    assert names == ["pipeline", "put", "get"]
+    assert column(ours, buffers, "row.flags").tolist() == [4, 0, 0]
+    reasons = {reason["verb"] for reason in ours["reasons"]}
+    assert {"sleep", "get", "gather"} <= reasons
+    assert any("channel.get()" in reason["text"] for reason in ours["reasons"])
+
+
+def test_counted_in_switches_the_steps_follow_one_another_without_a_gap() -> None:
+    trace = run_of(sleepers(5)).trace
+    intervals = trace.intervals()
+    steps = sorted(intervals.turn[intervals.state == 1].tolist())
+    assert steps == list(range(trace.switches))
+    assert (intervals.turn_end >= intervals.turn).all()
+
+
+def test_who_woke_whom_is_told_with_its_kind() -> None:
+    trace = run_of(pipeline).trace
+    edges = edge_columns(trace, trace.intervals())
+    told = {
+        (trace.name(by), trace.name(to), KINDS[kind])
+        for by, to, kind in zip(edges["from"], edges["to"], edges["kind"], strict=True)
+    }
+    assert ("put", "get", "message") in told
+    assert ("pipeline", "put", "spawn") in told and ("pipeline", "get", "spawn") in told
+    assert any(to == "pipeline" and kind == "join" for _, to, kind in told)
+    assert (np.diff(edges["time"]) >= 0).all()
+
+
+def test_the_critical_path_leads_from_the_beginning_to_the_end_without_a_gap() -> None:
+    run = run_of(pipeline)
+    path = critical_path(run.trace.intervals(), run.trace.parents())
+    assert path["begin"][0] == 0.0
+    assert path["begin"][1:].tolist() == path["end"][:-1].tolist()
+    ended = run.trace.totals()["ended"].max()
+    assert path["end"][-1] == pytest.approx(ended, abs=1e-3)
+    # The time went into the sleeps of the one that puts.
+    longest = int(np.argmax(path["end"] - path["begin"]))
+    assert run.trace.name(int(path["row"][longest])) == "put"
+
+
+def test_cells_are_the_shares_of_time_that_the_bars_say() -> None:
+    run = run_of(sleepers(20))
+    trace, seconds = run.trace, run.elapsed
+    intervals = trace.intervals(seconds)
+    levels = Levels(trace, intervals, seconds)
+    view = View(0.1 * seconds, 0.7 * seconds, False, 3, 15, 4, 7)
+    cells = levels.cells(view) / 255
+    edges = np.linspace(view.begin, view.end, view.bins + 1)
+    for line in range(4):
+        rows = range(3 + 3 * line, 6 + 3 * line)
+        for at in range(7):
+            low, high = edges[at], edges[at + 1]
+            for channel, state in enumerate((1, 0, 2)):
+                here = np.isin(intervals.row, rows) & (intervals.state == state)
+                inside = np.clip(np.minimum(intervals.end, high) - np.maximum(intervals.begin, low), 0, None)
+                share = inside[here].sum() / (high - low) / 3
+                assert cells[line, at, channel] == pytest.approx(share, abs=1.01 / 255)
+
+
+def test_a_long_run_is_sent_as_a_first_view_and_a_closer_look_gives_its_bars(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(source, "WHOLE", 10)
+    run = run_of(sleepers(50))
+    asked = Source(run)
+    meta, buffers = asked.first()
+    (side,) = meta["sides"]
+    assert side["mode"] == "cells" and "bar.row" not in side["columns"]
+    first = side["cells"]
+    assert len(buffers[first["buffer"]]) == first["lines"] * first["bins"] * 3
+    request = {"id": 7, "kind": "cells", "side": 0, "axis": "time", "from": 0.0, "to": run.elapsed,
+               "bins": 100, "top": 0, "bottom": 2, "lines": 2}  # fmt: skip
+    reply, _ = asked.answer(request)
+    assert (reply["id"], reply["kind"]) == (7, "bars")
+    monkeypatch.setattr("coro_magic.show.levels.FEW_BARS", 1)
+    reply, (cells,) = asked.answer({**request, "bottom": 1000})
+    assert reply["kind"] == "cells" and reply["bottom"] == 51
+    assert len(cells) == reply["lines"] * reply["bins"] * 3
+
+
+def test_rows_are_shown_in_the_order_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coro_magic.show.levels.FEW_BARS", 0)
+    run = run_of(sleepers(3))
+    asked = Source(run)
+    request = {"kind": "cells", "side": 0, "axis": "switches", "from": 0, "to": run.switches, "bins": 50,
+               "top": 0, "bottom": 4, "lines": 4}  # fmt: skip
+    before = np.frombuffer(asked.answer(request)[1][0], np.uint8).reshape(4, 50, 3)
+    order = np.array([3, 2, 1, 0], np.int32)
+    assert asked.answer({"kind": "order", "side": 0, "lines": 4}, [order.tobytes()])[0]["kind"] == "order"
+    after = np.frombuffer(asked.answer(request)[1][0], np.uint8).reshape(4, 50, 3)
+    assert (after == before[::-1]).all()
+    # Two rows at one line are averaged, and a hidden one is nowhere.
+    asked.answer({"kind": "order", "side": 0, "lines": 1}, [np.array([-1, 0, 0, -1], np.int32).tobytes()])
+    (one,) = np.frombuffer(asked.answer(request)[1][0], np.uint8).reshape(1, 50, 3).astype(int)
+    assert abs(one - (before[1].astype(int) + before[2]) / 2).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"kind": "cells"},
+        {"kind": "cells", "side": 9},
+        {"kind": "cells", "from": float("nan"), "to": 1, "top": 0, "bottom": 1, "lines": 1, "bins": 1},
+        {"kind": "cells", "side": 0, "from": 0, "to": 1, "top": 5, "bottom": 1, "lines": 1, "bins": 1},
+        {"kind": "card", "side": 0, "row": 10**9},
+        {"kind": "card", "side": -1, "row": 0},
+        {"kind": "order", "side": 0, "lines": 1},
+        {"kind": "edges", "side": 0, "row": "x"},
+        {"kind": ["cells"]},
+        "nonsense",
+        None,
+    ],
+)
+def test_nonsense_is_answered_with_what_is_wrong_with_it(request_: Any) -> None:
+    reply, buffers = Source(run_of(sleepers(2))).answer(request_)
+    assert reply["kind"] == "error" and reply["message"] and buffers == []
+
+
+def test_a_view_of_any_size_is_answered_within_bounds() -> None:
+    reply, (cells,) = Source(run_of(sleepers(2), detail=0)).answer(
+        {"kind": "cells", "side": 0, "from": -1e9, "to": 1e9, "top": -5, "bottom": 10**9, "lines": 10**9,
+         "bins": 10**9}  # fmt: skip
+    )
+    assert len(cells) == reply["lines"] * reply["bins"] * 3 < 10**6
+
+
+def test_a_card_has_the_life_the_output_and_the_stack_of_a_coroutine() -> None:
+    def body() -> Iterator[Any]:
+        inside = "value <b>"
+        print("said", inside)
+        yield sleep(0.001)
+        raise ValueError(inside)
+
+    run = run_of(body)
+    card = Source(run).answer({"kind": "card", "side": 0, "row": 0})[0]["card"]
+    json.dumps(card)
+    assert card["state"] == "failed" and card["output"] == "said value <b>\n"
+    states = [stretch["state"] for stretch in card["life"]]
+    assert states == ["ready", "running", "waiting", "ready", "running"]
+    assert card["life"][2]["why"].startswith("sleep, line ")
+    assert "ValueError: value <b>" in card["traceback"]
+    (frame,) = card["stack"]
+    assert frame["function"] == "body" and ["inside", "'value <b>'"] in frame["locals"]
+    assert any("raise ValueError" in line["text"] for line in frame["source"])
+
+
+def test_a_card_of_one_that_waits_in_vain_shows_where_it_stands() -> None:
+    run = run_of(troubled)
+    cards = [Source(run).answer({"kind": "card", "side": 0, "row": row})[0]["card"] for row in range(4)]
+    lost = next(card for card in cards if card["name"] == "lost")
+    assert lost["state"] == "left over" and lost["stack"][0]["function"] == "lost"
+
+
+def test_everything_comes_with_the_cards_for_a_page_that_cannot_ask() -> None:
+    meta, _ = Source(run_of(sleepers(3), threads(3, 0.1))).first(everything=True)
+    assert set(meta["cards"]) == {f"{side}:{row}" for side in (0, 1) for row in range(4)}
+
+
+@pytest.mark.parametrize("options", [{"trace": False}, {"detail": 0}, {"clock": "virtual"}])
+def test_every_kind_of_run_has_a_first_view_or_says_why_not(options: dict[str, Any]) -> None:
+    meta, _ = Source(run_of(sleepers(3), **options)).first()
+    (side,) = meta["sides"]
+    assert side["empty"] or side["mode"] == "bars" or "cells" in side
+    assert bool(side["empty"]) is (options.get("trace") is False)
+
+
+def test_a_run_of_nobody_is_fine() -> None:
+    meta, _ = Source(Run([], run_of(sleepers(0)).trace, 0.0, 0)).first()
+    assert meta["sides"][0]["rows"] == 1
+
+
+def test_step_mode_is_sent_with_the_lines_of_the_functions() -> None:
+    run = run_of(sleepers(2), record=True)
+    meta, _ = Source(run).first()
+    steps = meta["steps"]
+    json.dumps(steps)
+    assert len(steps["steps"]) == run.switches
+    code, line, _ = steps["steps"][1]["frames"][-1]
+    told = steps["codes"][code]
+    assert "yield" in told["lines"][line - told["first"]]
