@@ -21,8 +21,8 @@ class Slices:
     """Who was in which state from when to when; parallel columns of shape (n,), sorted by row, then time.
 
     `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`) and `waker` (the row that
-    made this one ready, or drives it by hand; -1 for none) are integers, `begin` and `end` seconds. `order` are integers: of two slices that begin at the same
-    moment, the one with the smaller number began first.
+    made this one ready, or drives it by hand; -1 for none) are integers, `begin` and `end` seconds. Of two
+    slices that begin at the same moment the one with the smaller `order`, an integer, began first.
     """
 
     row: Ints

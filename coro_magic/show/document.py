@@ -1,9 +1,10 @@
 """A run as plain data: what a JSON file of it holds, in numbered versions of one schema.
 
 It is for others to read, and for `coro_magic.load`, which makes a run of it again that reads the same.
-Version 2, a dict with these keys. Times are in seconds since the run's beginning, by its clock; "an
-index" counts from 0; columns are lists, and those of one table are equally long. No number is nan or
-infinite. Texts came from the user's program and may be anything.
+Version 2 is a dict with the keys below. Times are in seconds since the run's beginning, by its clock; an
+index counts from 0; columns are lists, and those of one table are equally long. No number is nan or
+infinite. Texts came from the user's program and may be anything. All of it has a bound, whatever the run
+did: the constants here and in `outcomes`.
 
 ``format``, ``schema``, ``version``
     ``"coro_magic run"``; 2; the version of the package that wrote it.
@@ -20,9 +21,9 @@ infinite. Texts came from the user's program and may be anything.
 ``started``, ``wanted``
     Of a baseline: how many threads could be started, of how many.
 ``error``
-    What the run failed with, or None: a dict of ``type``, ``message``, ``traceback`` (as Python prints it,
-    or empty) and, where it is the error of a task and told there, ``task``, its index in ``tasks``, else None.
-    Of a group of errors there is also ``errors``, a list of such dicts, `MOST_GROUPED` at most.
+    What the run failed with, or None: a dict of ``type``, ``message``, ``traceback`` (as Python prints it;
+    empty where it is not told) and ``task``, the index of the entry of ``tasks`` whose error it is, or None.
+    A group of errors also has ``errors``, a list of such dicts.
 ``never_started``, ``notes``, ``baseline_note``, ``output``
     Names; texts; why there is no baseline, a text; what was printed where it did not go to the notebook.
 ``options``
@@ -35,35 +36,49 @@ infinite. Texts came from the user's program and may be anything.
     Why rows wait: dicts of ``verb`` (a text) and ``place``, an index into ``places`` or None. The first is
     no reason.
 ``rows``
-    One entry for each row, in the order in which they were spawned, the first `MOST_ROWS` of them:
-    ``name``, unique; ``number``, which the name ends with to be unique, 1 if none was needed; ``parent``,
-    the row that spawned it, or -1; ``spawned``, an index into ``reasons``, which has the line; ``place``, an index
-    into ``places`` of where it waits or ended, or -1; ``state``, an index into ``states``, -1 if it has
-    not ended; ``flags``, the sum of 1 (driven by hand), 2 (a daemon), 4 (the cell's body) and 8 (somebody
-    saw its error); ``items``, how many it produced; and with a trace ``resumptions``, a number,
-    ``running``, ``ready``, ``waiting``, ``longest`` (its longest step), all durations, ``born`` and ``ended``, times.
+    A table of the rows in the order in which they were spawned, with the columns ``name``, unique;
+    ``number``, which the name ends with to be unique, 1 if none was needed; ``parent``, the row that spawned
+    it, or -1; ``spawned``, an index into ``reasons``, which has the line; ``place``, an index into ``places``
+    of where it waits or ended, or -1; ``state``, an index into ``states``, -1 if it has not ended;
+    ``flags``, the sum of 1 (driven by hand), 2 (a daemon), 4 (the cell's body) and 8 (its error was seen);
+    ``items``, how many it produced; and with a trace ``resumptions``, a number, ``running``, ``ready``,
+    ``waiting`` and ``longest`` (its longest step), in seconds, and ``born`` and ``ended``, times.
 ``rows_left_out``
     How many rows there are beyond those.
 ``tasks``
-    One entry for each row that is a task: ``row``; ``state``, an index into ``states``; ``value``, what it
-    returned if that is plain JSON, else None. ``texts`` and ``errors`` are dicts by the index of an entry, as
-    text: the results that are no JSON as short text; the errors as dicts like ``error``. ``left_out`` is the
-    number of entries, counted from the end, of which results are not told because they would be too many.
+    A table of the rows that are tasks, with the columns ``row``; ``state``, an index into ``states``; and
+    ``value``, what it returned if that is plain JSON, else None. ``texts`` and ``errors`` are dicts whose
+    keys are the numbers of entries, as text: results that are no JSON, as short text; and errors, dicts like
+    ``error``. ``left_out`` says of how many entries, the last ones, the results are not told.
 ``marks``
-    The notes on the timeline: dicts of ``time``, ``row`` (-1 for none) and ``text``; `MOST_MARKS` at most.
+    The notes on the timeline: dicts of ``time``, ``row`` (-1 for none) and ``text``.
 ``duration``, ``counted``
     Of the trace: seconds; the steps that it counted, those of generators driven by hand left out.
 ``timeline``
-    None without a trace. Of up to `MOST_EVENTS` events ``{"kind": "events"}``, with a list ``kinds`` of their
-    names and the columns ``row``, ``code`` and ``time``, in the order in which they happened. ``code % 16`` is
-    an index into ``kinds``, and ``code // 16`` an index into ``reasons`` or, of ``"woken"``, the row that did it
-    plus 1, 0 for nobody. A step (``yielded``, ``waits``, ``ended``) begins where the step before it ended, or at
-    an ``idle`` in between; it is running until its time, and then ready, waiting or ended. ``woken`` and ``born``
-    make ready; ``resumed`` makes running, and ``suspended`` waiting; ``closed``, ``closed_waiting`` and
-    ``stopped`` end a row that was ready, waiting or running; ``born_waiting`` makes a row that waits.
+    None without a trace. Of a run with few enough events ``{"kind": "events"}``, with ``kinds``, a list of
+    their names, and a table of them in the order in which they happened, with the columns ``row``, ``code``
+    and ``time``. ``code % 16`` is an index into ``kinds``, and ``code // 16`` one into ``reasons`` or, of
+    ``"woken"``, the row that did it plus 1, 0 for nobody. A step (``yielded``, ``waits``, ``ended``) begins
+    where the step before it ended, or at an ``idle`` in between; the row runs until its time, and then is
+    ready, waits or has ended. ``born`` and ``woken`` make a row ready; ``resumed`` lets it run, and
+    ``suspended`` wait; ``closed``, ``closed_waiting`` and ``stopped`` end one that was ready, waited or ran;
+    with ``born_waiting`` one comes to be that waits.
     Of a longer run ``{"kind": "cells"}``: ``rows_per_group``; ``cells``, of shape (groups, bins, 3), the mean
-    numbers of rows of a group that were ready, running and waiting, in bins that divide ``duration`` evenly; and
-    ``resumptions``, how many there had been by so many moments, evenly apart from 0 to ``duration``.
+    numbers of a group's rows that were ready, running and waiting, in bins that divide ``duration`` evenly;
+    and ``resumptions``, how many there had been by so many moments, evenly apart from 0 to ``duration``.
+``printed``
+    What was printed: a table with the columns ``time``, ``row`` (-1 for none) and ``text``; and ``lost``, how
+    many more characters there were.
+``functions``
+    Functions on stacks: dicts of ``file`` and ``function``.
+``stacks``
+    Where rows stood that failed or had not ended by themselves: dicts of ``row`` and ``frames``, the
+    outermost first: ``[function, line, locals]``, with an index into ``functions`` and, for each local name,
+    the name and its value as short text.
+``steps``
+    What step mode has recorded, or None: ``truncated``, whether there were more; a table of switches with the
+    columns ``row``, ``time``, ``switch`` (their number), ``state`` (a text) and ``frames``, as above; and
+    ``sources``, dicts of ``function`` (an index), ``first`` (a line's number) and ``lines``.
 ``slow_steps``, ``slow_count``
     Steps that held the thread for long, see `slow_step`; how many there were.
 ``differences``
@@ -75,9 +90,7 @@ infinite. Texts came from the user's program and may be anything.
 from __future__ import annotations
 
 import math
-import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,8 +100,8 @@ from ..engines.events import KIND_NAMES
 from ..engines.restored import Columns, columns_of
 from ..engines.trace import STATE_CODES, STATES
 from ..language import State, Where
-from ..measure.baseline import NotCopied
-from ..measure.saved import SavedError, type_name
+from .frames import Frames
+from .outcomes import MOST_TEXT, RESULT, Results, described, text_of
 from .text import error_text, one_line, short_repr
 from .words import headline, summary
 
@@ -106,23 +119,13 @@ MOST_EVENTS = 1_000_000
 MOST_REASONS = 100_000
 MOST_MARKS = 10_000
 MOST_OUTPUT = 100_000  # characters
+MOST_PRINTED = 1_000_000  # characters that are kept apart by row
 MOST_TEXTS = 10_000  # notes, differences
-MOST_TRACEBACKS = 100  # of one side
-MOST_GROUPED = 1_000  # errors of a group
-MOST_RESULTS = 20_000_000  # characters of all results of one side
-MOST_RESULT = 10_000  # characters of one result as JSON
-_RESULT = 200  # characters of a result as text
 _NAME = 1_000  # characters of a name
 _FILE = 4_096  # characters of a file's name
-_TRACEBACK = 20_000  # characters
 _LARGE = 1e300  # no time is larger
-_DEEP = 20  # levels of a result
 
 BY_HAND, DAEMON, BODY, HEEDED = 1, 2, 4, 8
-
-# What stands for results in a run that was read back, where the file had no room for them.
-LEFT_OUT = NotCopied("(the file had no room for it)")
-ERROR_LEFT_OUT = SavedError("Error", "(the file had no room for it)")
 
 COLUMNS = ("name", "state", "parent", "resumptions", "items", "running", "ready", "waiting", "longest",
            "born", "ended", "spawned_at", "where", "driven_by_hand", "result", "error")  # fmt: skip
@@ -148,10 +151,10 @@ def records(run: Run, most: int | None = None) -> Iterator[dict[str, Any]]:
             "state": None if state is None else state.value,
             "parent": None if parent < 0 else trace.name(parent)[:_NAME],
             **{name: totals[name][row] if totals else None for name in COLUMNS[3:11]},
-            "spawned_at": _place(trace.spawned_at(row)),
-            "where": _place(trace.where(row) if task is None else task.where),
+            "spawned_at": _known_place(trace.spawned_at(row)),
+            "where": _known_place(trace.where(row) if task is None else task.where),
             "driven_by_hand": trace.driven_by_hand(row) and run.unit == "coroutine",
-            "result": short_repr(task._value, _RESULT) if task and state is State.DONE else None,
+            "result": short_repr(task._value, RESULT) if task and state is State.DONE else None,
             "error": error_text(task._error) if task and failed and task._error else None,
         }
 
@@ -167,7 +170,7 @@ def slow_step(step: SlowStep) -> dict[str, Any]:
         "row": step.row,
         "begin": _number(step.begin),
         "seconds": _number(step.seconds),
-        "where": _place(step.where),
+        "where": _known_place(step.where),
         "call": one_line(step.call, 200),
         "inside": one_line(step.inside, 200),
         "text": one_line(step.text, 200),
@@ -176,8 +179,12 @@ def slow_step(step: SlowStep) -> dict[str, Any]:
     }
 
 
-def _place(where: Where | None) -> dict[str, Any] | None:
-    return None if where is None else {"file": text_of(where.file, _FILE), "line": where.line}
+def _place(where: Where) -> dict[str, Any]:
+    return {"file": text_of(where.file, _FILE), "line": where.line}
+
+
+def _known_place(where: Where | None) -> dict[str, Any] | None:
+    return None if where is None else _place(where)
 
 
 def to_dict(run: Run) -> dict[str, Any]:
@@ -190,7 +197,7 @@ def to_dict(run: Run) -> dict[str, Any]:
     from .. import __version__
 
     columns = columns_of(run.trace, MOST_ROWS, MOST_EVENTS, MOST_REASONS)
-    places = _Places(run.trace)
+    places, frames = _Places(run.trace), Frames()
     tasks = [task for task in run.tasks if 0 <= task.row < MOST_ROWS]
     return {
         "format": FORMAT,
@@ -213,8 +220,8 @@ def to_dict(run: Run) -> dict[str, Any]:
         "wanted": run.wanted,
         "error": None if run.error is None else _run_error(run.error, tasks),
         "never_started": [text_of(name, _NAME) for name in run.never_started[:MOST_ROWS]],
-        "notes": [text_of(note, _TRACEBACK) for note in run.notes[:MOST_TEXTS]],
-        "baseline_note": text_of(run.baseline_note, _TRACEBACK),
+        "notes": [text_of(note, MOST_TEXT) for note in run.notes[:MOST_TEXTS]],
+        "baseline_note": text_of(run.baseline_note, MOST_TEXT),
         "output": text_of(run.output, MOST_OUTPUT),
         "options": {text_of(str(name), _NAME): _option(value) for name, value in run.options.items()},
         "states": [state.value for state in STATES],
@@ -233,6 +240,9 @@ def to_dict(run: Run) -> dict[str, Any]:
         "duration": _number(columns.duration),
         "counted": columns.switches,
         "timeline": _timeline(columns),
+        "printed": _printed(run, len(columns.names)),
+        "stacks": frames.stacks(run.stacks, len(columns.names)),
+        "steps": frames.steps(run.steps, len(columns.names)),
         "slow_steps": [slow_step(step) for step in run.slow_steps],
         "slow_count": run.slow_count,
         "differences": [
@@ -245,19 +255,12 @@ def to_dict(run: Run) -> dict[str, Any]:
         ],
         # Last, when all of them are known.
         "places": places.table(),
+        "functions": frames.table(),
         "baseline": None if run.baseline is None else to_dict(run.baseline),
     }
 
 
 # Plain values.
-
-
-def text_of(text: str, limit: int | None = None) -> str:
-    """Give the first `limit` characters of a text; half of a surrogate pair, which is no text, as ``\\ud800``."""
-    text = text[:limit]
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")[:limit]
 
 
 def _number(value: float) -> float:
@@ -267,8 +270,10 @@ def _number(value: float) -> float:
 
 
 def _numbers(column: NDArray[Any]) -> list[Any]:
-    if column.dtype.kind == "f" and not np.all(np.abs(column) <= _LARGE):
-        column = np.clip(np.nan_to_num(column), -_LARGE, _LARGE)
+    if column.dtype.kind == "f":
+        column = column.astype(np.float64)
+        if not np.all(np.abs(column) <= _LARGE):
+            column = np.clip(np.nan_to_num(column), -_LARGE, _LARGE)
     out: list[Any] = column.tolist()
     return out
 
@@ -280,58 +285,6 @@ def _option(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     return short_repr(value)
-
-
-class _TooMuch(Exception):
-    """It is no plain JSON, or there is too much of it."""
-
-
-def plain(value: Any, room: int) -> tuple[Any, int]:
-    """Give a copy of what is plain JSON already, and how many characters it takes about.
-
-    Raises
-    ------
-    _TooMuch
-        If it is something else, or takes more than `room` characters.
-    """
-    return _plain(value, room, 0)
-
-
-def _plain(value: Any, room: int, level: int) -> tuple[Any, int]:
-    kind = type(value)
-    if value is None or kind is bool:
-        return value, 5
-    if kind is int:
-        # Longer ones are not read by everybody, and take long to write.
-        if value.bit_length() > 1024:
-            raise _TooMuch
-        return value, 3 + value.bit_length() // 3
-    if kind is float:
-        if not math.isfinite(value):
-            raise _TooMuch
-        return value, 24
-    if kind is str:
-        if len(value) > room or text_of(value) != value:
-            raise _TooMuch
-        return value, len(value) + 2
-    if kind not in (list, dict) or len(value) > room or level > _DEEP:
-        raise _TooMuch
-    used = 2
-    out: list[Any] = []
-    for item in value if kind is list else value.items():
-        if kind is dict:
-            if type(item[0]) is not str:
-                raise _TooMuch
-            used += _plain(item[0], room - used, level)[1]
-            inner, size = _plain(item[1], room - used, level + 1)
-            out.append((item[0], inner))
-        else:
-            inner, size = _plain(item, room - used, level + 1)
-            out.append(inner)
-        used += size + 2
-        if used > room:
-            raise _TooMuch
-    return (out if kind is list else dict(out)), used
 
 
 # The parts.
@@ -351,8 +304,7 @@ class _Places:
     def table(self) -> list[dict[str, Any]]:
         """Give all of them."""
         return [
-            {"file": text_of(where.file, _FILE), "line": where.line, "text": text_of(self._trace.text_of(where))}
-            for where in self._numbers
+            {**_place(where), "text": text_of(self._trace.text_of(where))} for where in self._numbers
         ]
 
 
@@ -396,7 +348,7 @@ def _rows(run: Run, columns: Columns, places: _Places) -> dict[str, list[Any]]:
 
 
 def _tasks(tasks: list[Task]) -> dict[str, Any]:
-    results = _Results()
+    results = Results()
     values = [results.value(task) for task in tasks]
     return {
         "row": [task.row for task in tasks],
@@ -408,96 +360,25 @@ def _tasks(tasks: list[Task]) -> dict[str, Any]:
     }
 
 
-class _Results:
-    """What tasks returned, or failed with, up to a bound."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        self.errors: dict[str, dict[str, Any]] = {}
-        self.left_out = 0
-        self._count = 0
-        self._left = MOST_RESULTS
-
-    def value(self, task: Task) -> Any:
-        """Give the value of the next task."""
-        number = str(self._count)
-        self._count += 1
-        if self.left_out or task._value is LEFT_OUT or task._value is ERROR_LEFT_OUT:
-            self.left_out += 1
-            return None
-        if task._error is not None:
-            kept = len(self.errors) < MOST_TRACEBACKS
-            error = self.errors[number] = described(task._error, kept)
-            self._left -= len(error["message"]) + len(error["traceback"])
-        elif task.state is State.DONE and task._value is not None:
-            try:
-                value, size = plain(task._value, MOST_RESULT)
-            except _TooMuch:
-                value, text = None, short_repr(task._value, _RESULT)
-                self.texts[number] = text
-                size = len(text)
-            self._left -= size
-            if self._left >= 0:
-                return value
-        if self._left < 0:
-            self.texts.pop(number, None)
-            self.errors.pop(number, None)
-            self.left_out += 1
-        return None
-
-
-def described(
-    error: BaseException, with_traceback: bool, tasks: dict[int, int] | None = None
-) -> dict[str, Any]:
-    """Give an error as a dict, see the key ``error`` of a document.
-
-    Parameters
-    ----------
-    with_traceback:
-        Whether to give the traceback; it is empty otherwise.
-    tasks:
-        The indices of the tasks that failed with an error, by its identity.
-    """
-    known = tasks or {}
-    number = known.get(id(error))
-    out = {**_said(error, with_traceback and number is None), "task": number}
-    if isinstance(error, BaseExceptionGroup):
-        # Of a task's own group it is not told whose errors are in it.
-        known = known if number is None else {}
-        out["errors"] = [
-            {**_said(each, False), "task": known.get(id(each))} for each in error.exceptions[:MOST_GROUPED]
-        ]
-    return out
-
-
-def _said(error: BaseException, with_traceback: bool) -> dict[str, Any]:
-    try:
-        message = str(error)
-    except Exception as raised:
-        message = f"<no text: {type(raised).__name__}>"
-    return {
-        "type": one_line(type_name(error), 200),
-        "message": text_of(message, 2 * _NAME),
-        "traceback": _traceback(error) if with_traceback else "",
-    }
-
-
-def _traceback(error: BaseException) -> str:
-    if isinstance(error, SavedError):
-        return error.traceback
-    try:
-        text = text_of("".join(traceback.format_exception(error)))
-    except Exception as raised:  # what the user's classes do in between
-        return f"<no traceback: {type(raised).__name__}>"
-    if len(text) <= _TRACEBACK:
-        return text
-    half = _TRACEBACK // 2 - 10
-    return f"{text[:half]}\n  ...\n{text[-half:]}"
-
-
 def _run_error(error: BaseException, tasks: list[Task]) -> dict[str, Any]:
     failed = {id(task._error): number for number, task in reversed(list(enumerate(tasks))) if task._error}
     return described(error, True, failed)
+
+
+def _printed(run: Run, rows: int) -> dict[str, Any]:
+    room = MOST_PRINTED
+    pieces = []
+    for time, row, text in run.printed.pieces:
+        room -= len(text)
+        if room < 0:
+            break
+        pieces.append((_number(time), row if row < rows else -1, text_of(text)))
+    return {
+        "time": [time for time, _, _ in pieces],
+        "row": [row for _, row, _ in pieces],
+        "text": [text for _, _, text in pieces],
+        "lost": run.printed.lost,
+    }
 
 
 def _timeline(columns: Columns) -> dict[str, Any] | None:
