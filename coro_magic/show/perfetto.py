@@ -10,7 +10,8 @@ What is held back by how these programs read:
   by 1000 and cut off the rest. So moments are rounded to nanoseconds once, and written as numbers that
   give these again.
 - A flow leaves from, and arrives at, the slice of its track that the file has begun last before it. So
-  the file is in the order in which things happened, also where they did at the same moment.
+  the file is in the order in which things happened, also where they did at the same moment. (To Perfetto
+  a mark is a slice of no time, so that a flow that leaves after it, in the same step, seems to leave from it.)
 - Slices that take no time are stacked on each other where they come at the same moment, as in virtual time
   they do. So a row has at most one of them at a moment, and none for being ready or waiting for no time.
 - Names of threads are kept by the number of the track alone, so all numbers are different.
@@ -141,7 +142,7 @@ class _Process:
         """Give the slices and flows that there is room for, as (ns, order, JSON), and their rows."""
         trace = self.run.trace
         slices = slices_of(trace, max(trace.duration, self.run.elapsed))
-        wakings = wakings_of(slices)
+        wakings = wakings_of(slices, trace.parents())
         begin = self._nanoseconds(slices.begin)
         end = np.maximum(self._nanoseconds(slices.end), begin)
         # What stands for each slice: itself, or, if it is too short to be shown, a neighbour.
@@ -186,7 +187,8 @@ class _Process:
         # The arrival right after its slice has begun, and never before the leaving.
         later = np.maximum(slices.order[target], wakings.order) + 1
         good = (arrives >= leaves) & (source != target)
-        names = np.where(slices.state[wakings.target] == RUNNING, "drives", "wakes")
+        drives = slices.state[wakings.target] == RUNNING
+        names = np.where(wakings.spawned, "spawns", np.where(drives, "drives", "wakes"))
         first = self.number * MOST_EVENTS
         out: list[tuple[int, int, str]] = []
         columns = (
@@ -330,7 +332,4 @@ def _that_fit(
     cost[at[first]] += 2
     fit = int(np.searchsorted(np.cumsum(cost[at]), room, side="right"))
     chosen = there & (rank[source] < fit) & (rank[target] < fit)
-    return at[:fit], Wakings(*(
-        column[chosen] for column in
-        (wakings.source, wakings.target, wakings.leaves, wakings.arrives, wakings.order)
-    ))  # fmt: skip
+    return at[:fit], wakings.those(chosen)
