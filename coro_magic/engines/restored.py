@@ -19,6 +19,7 @@ from .events import BATCH, KIND_BITS, KIND_MASK, WOKEN, Floats, Ints, Mark, Reas
 from .grid import BINS, GROUPS, Cells, at_most
 from .trace import STATE_CODES, Trace
 
+LARGE = 1e300  # no time is larger: it could not be added to others
 TOTALS = ("resumptions", "running", "ready", "waiting", "longest", "born", "ended")
 
 
@@ -221,7 +222,7 @@ def _check(columns: Columns) -> None:
     for rows in (columns.driven, columns.daemons, columns.heeded, columns.places, columns.items):
         _within("a row", rows, 0, count)
     _within("the row of a mark", [mark.row for mark in columns.marks], -1, count)
-    if not 0 <= columns.duration < 1e300 or columns.switches < 0:
+    if not 0 <= columns.duration <= LARGE or columns.switches < 0:
         raise ValueError("the duration and the number of switches must be 0 or more")
     if not columns.recording:
         return
@@ -255,7 +256,7 @@ def _check_events(rows: Ints, codes: Ints, times: Floats, count: int, reasons: i
         raise ValueError("the code of an event is not one")
     if np.any(above > np.where(kinds == WOKEN, count, reasons - 1)):
         raise ValueError("the reason or the waker of an event is not there")
-    if np.any(np.abs(times) >= 1e300):
+    if np.any(np.abs(times) > LARGE):
         raise ValueError("the time of an event is too large")
 
 

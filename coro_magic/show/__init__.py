@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ..measure.run import Run, Views
+from .suffixes import SUFFIXES
 from .words import headline, summary
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from ..engines.trace import Trace
 
 __all__ = [
+    "SUFFIXES",
     "headline",
     "live",
+    "load",
     "panel",
     "picture",
     "png",
@@ -81,6 +84,13 @@ def save(run: Run, path: str | os.PathLike[str]) -> None:
     from .export import save
 
     save(run, path)
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Read a run back that was saved as JSON; see `loading.load`."""
+    from .loading import load
+
+    return load(path)
 
 
 def panel(run: Run, timeline_png: bytes | None = None) -> Tab:

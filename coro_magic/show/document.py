@@ -97,7 +97,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.events import KIND_NAMES
-from ..engines.restored import Columns, columns_of
+from ..engines.restored import LARGE, Columns, columns_of
 from ..engines.trace import STATE_CODES, STATES
 from ..language import State, Where
 from .frames import Frames
@@ -123,7 +123,6 @@ MOST_PRINTED = 1_000_000  # characters that are kept apart by row
 MOST_TEXTS = 10_000  # notes, differences
 _NAME = 1_000  # characters of a name
 _FILE = 4_096  # characters of a file's name
-_LARGE = 1e300  # no time is larger
 
 BY_HAND, DAEMON, BODY, HEEDED = 1, 2, 4, 8
 
@@ -266,14 +265,14 @@ def to_dict(run: Run) -> dict[str, Any]:
 def _number(value: float) -> float:
     if math.isnan(value):
         return 0.0
-    return min(max(float(value), -_LARGE), _LARGE)
+    return min(max(float(value), -LARGE), LARGE)
 
 
 def _numbers(column: NDArray[Any]) -> list[Any]:
     if column.dtype.kind == "f":
         column = column.astype(np.float64)
-        if not np.all(np.abs(column) <= _LARGE):
-            column = np.clip(np.nan_to_num(column), -_LARGE, _LARGE)
+        if not np.all(np.abs(column) <= LARGE):
+            column = np.clip(np.nan_to_num(column), -LARGE, LARGE)
     out: list[Any] = column.tolist()
     return out
 

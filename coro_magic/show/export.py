@@ -11,12 +11,10 @@ import shutil
 from typing import TYPE_CHECKING, BinaryIO
 
 from .document import COLUMNS, records, to_dict
+from .suffixes import SUFFIXES, suffix_of
 
 if TYPE_CHECKING:
     from ..measure.run import Run
-
-# The longest of those that fit is meant.
-SUFFIXES = (".png", ".svg", ".pdf", ".html", ".json", ".perfetto.json", ".csv")
 
 
 def save(run: Run, path: str | os.PathLike[str]) -> None:
@@ -62,14 +60,6 @@ def save(run: Run, path: str | os.PathLike[str]) -> None:
         if os.path.lexists(temporary):
             os.remove(temporary)
         raise
-
-
-def suffix_of(path: str) -> str | None:
-    """Give the one of `SUFFIXES` that a file's name ends with, in whatever case, None for none."""
-    base = os.path.basename(path).lower()
-    # A dot at the beginning hides a file, and begins no suffix.
-    fitting = [suffix for suffix in SUFFIXES if base.endswith(suffix) and base != suffix]
-    return max(fitting, key=len, default=None)
 
 
 def _write(run: Run, file: BinaryIO, suffix: str) -> None:

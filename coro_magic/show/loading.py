@@ -19,7 +19,7 @@ from ..engines.events import KIND_NAMES, Mark, Reason
 from ..engines.grid import BINS, GROUPS, Cells
 from ..engines.printed import Printed
 from ..engines.record import Step, Steps
-from ..engines.restored import TOTALS, Columns, restored
+from ..engines.restored import LARGE, TOTALS, Columns, restored
 from ..engines.slow import SlowStep
 from ..engines.stacks import StackFrame
 from ..engines.trace import STATES, Trace
@@ -180,7 +180,7 @@ class _Part:
             real = float(value)
         except OverflowError:
             real = math.inf
-        if not (abs(real) <= 1e300 and real >= least):
+        if not (abs(real) <= LARGE and real >= least):
             raise ValueError(f"{self._called(key)} is out of range")
         return real
 
@@ -217,7 +217,7 @@ class _Part:
             out = np.array(values, np.float64)
         except OverflowError:
             out = np.array([math.inf])
-        if not (np.all(np.abs(out) <= 1e300) and np.all(out >= least)):
+        if not (np.all(np.abs(out) <= LARGE) and np.all(out >= least)):
             raise ValueError(f"{self._called(key)} has numbers that are out of range")
         return out
 

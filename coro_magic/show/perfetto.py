@@ -11,7 +11,7 @@ What is held back by how these programs read:
   give these again.
 - A flow leaves from, and arrives at, the slice of its track that the file has begun last before it. So
   the file is in the order in which things happened, also where they did at the same moment. (To Perfetto
-  a mark is a slice of no time, so that a flow that leaves after it, in the same step, seems to leave from it.)
+  a mark is a slice of no time: a flow that leaves later in the same step seems to leave from the mark.)
 - Slices that take no time are stacked on each other where they come at the same moment, as in virtual time
   they do. So a row has at most one of them at a moment, and none for being ready or waiting for no time.
 - Names of threads are kept by the number of the track alone, so all numbers are different.

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import coro_magic
-from coro_magic import show
 from coro_magic.language import Channel, State, sleep, spawn
 from coro_magic.measure.run import Difference, Run
 from coro_magic.measure.saved import SavedError
@@ -302,6 +301,12 @@ def put(*path: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def cells(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    """Give what replaces the events of a document by cells with something wrong in them."""
+    right = {"kind": "cells", "rows_per_group": 1, "cells": [[[0, 0, 0]]], "resumptions": [0, 1]}
+    return put("timeline", {**right, **changes})
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -310,32 +315,34 @@ def put(*path: Any) -> Callable[[dict[str, Any]], None]:
         put("rows", "number", 0, 7), put("rows", "parent", 0, 10**9), put("rows", "parent", 0, -2),
         put("rows", "spawned", 0, 99), put("rows", "place", 0, 99), put("rows", "state", 0, 7),
         put("rows", "flags", 0, -1), put("rows", "running", 0, None), put("rows", "running", []),
-        put("rows", "running", 0, 1e308), put("rows", "items", 0, 1 << 80), put("rows", "resumptions", 0, 0.5),
+        put("rows", "running", 0, 1e308), put("rows", "items", 0, 1 << 80),
+        put("rows", "resumptions", 0, 0.5),
         put("tasks", "row", 0, -1), put("tasks", "row", 0, 1), put("tasks", "state", 0, 99),
         put("tasks", "value", []), put("tasks", "texts", {"99": "x"}), put("tasks", "texts", {"²": "x"}),
         put("tasks", "texts", {"-1": "x"}), put("tasks", "left_out", 99), put("tasks", "left_out", -1),
         put("tasks", "errors", "1", {}), put("tasks", "errors", "1", "errors", []),
         put("timeline", "kind", "other"), put("timeline", "kinds", []), put("timeline", "row", 0, 99),
         put("timeline", "row", 0, -1), put("timeline", "code", 0, -1), put("timeline", "code", 0, 15),
-        put("timeline", "code", 0, 6), put("timeline", "code", 0, 1 + (999 << 4)), put("timeline", "code", 0, 1 << 70),
-        put("timeline", "code", 0, 4 + (99 << 4)), put("timeline", "time", 0, "0"), put("timeline", "time", [1.0]),
-        put("timeline", {"kind": "cells", "rows_per_group": 1, "cells": [], "resumptions": [0, 1]}),
-        put("timeline", {"kind": "cells", "rows_per_group": 0, "cells": [[[0, 0, 0]]], "resumptions": [0, 1]}),
-        put("timeline", {"kind": "cells", "rows_per_group": 1, "cells": [[[0, 0, -1]]], "resumptions": [0, 1]}),
-        put("timeline", {"kind": "cells", "rows_per_group": 1, "cells": [[[0, 0]]], "resumptions": [0, 1]}),
-        put("timeline", {"kind": "cells", "rows_per_group": 1, "cells": [[[0] * 3], []], "resumptions": [0, 1]}),
-        put("timeline", {"kind": "cells", "rows_per_group": 1, "cells": [[[0] * 3]], "resumptions": [2, 1]}),
-        put("timeline", {"kind": "cells", "rows_per_group": 1, "cells": [[[0] * 3]] * 300, "resumptions": [0, 1]}),
+        put("timeline", "code", 0, 6), put("timeline", "code", 0, 1 + (999 << 4)),
+        put("timeline", "code", 0, 1 << 70),
+        put("timeline", "code", 0, 4 + (99 << 4)), put("timeline", "time", 0, "0"),
+        put("timeline", "time", [1.0]),
+        cells(cells=[]), cells(rows_per_group=0), cells(cells=[[[0, 0, -1]]]), cells(cells=[[[0, 0]]]),
+        cells(cells=[[[0] * 3], []]), cells(cells=[[0]]), cells(cells=[[["0"] * 3]]),
+        cells(resumptions=[2, 1]), cells(resumptions=[0]), cells(cells=[[[0] * 3]] * 300),
+        cells(cells=[[[0] * 3] * 600]),
         put("reasons", []), put("reasons", 0, "verb", "sleep"), put("reasons", 1, "place", 99),
         put("places", 0, "line", -5), put("places", 0, "file", None), put("marks", 0, "row", 99),
         put("marks", 0, "time", None), put("slow_steps", 0, "row", -7), put("slow_steps", 0, "seconds", -1),
         put("slow_steps", 0, "where", []), put("printed", "row", [0]), put("printed", {}),
         put("stacks", [{"row": 99, "frames": []}]), put("stacks", [{"row": 0, "frames": {}}]),
-        put("stacks", [{"row": 0, "frames": [[999, 1, []]]}]), put("stacks", [{"row": 0, "frames": [[0, 1, [1]]]}]),
+        put("stacks", [{"row": 0, "frames": [[999, 1, []]]}]),
+        put("stacks", [{"row": 0, "frames": [[0, 1, [1]]]}]),
         put("steps", "row", 0, -1), put("steps", "frames", 0, [[]]), put("steps", "state", []),
         put("steps", "sources", [{"function": -1, "first": 1, "lines": []}]),
         put("differences", [{}]), put("notes", [1]), put("options", []), put("options", "slow_step", "soon"),
-        put("options", "x", []), put("error", []), put("error", {"type": "X"}), put("duration", -1), put("counted", -1),
+        put("options", "x", []), put("error", []), put("error", {"type": "X"}), put("duration", -1),
+        put("counted", -1),
         put("baseline", 5), put("baseline", "rows", {}), put("baseline", "baseline", {}), put("has_body", 1),
     ],
 )  # fmt: skip

@@ -37,7 +37,8 @@ def test_each_side_is_a_process_and_each_row_a_named_track() -> None:
 def test_a_track_has_what_its_coroutine_did_without_gaps() -> None:
     run = run_of(sleepers(1, 4))
     slices = model_of(run).on("nap")
-    assert [each.name.split(",")[0] for each in slices if each.name != "ready"] == ["running", "sleep"] * 4 + ["running"]
+    did = [each.name.split(",")[0] for each in slices if each.name != "ready"]
+    assert did == ["running", "sleep"] * 4 + ["running"]
     for one, following in zip(slices, slices[1:], strict=False):
         assert following.begin - one.end in (0, 1)
     waits = [each for each in slices if each.name.startswith("sleep")]
@@ -96,8 +97,7 @@ def test_a_message_leaves_a_running_slice_and_arrives_where_the_wait_is_over() -
         spawn(sender())
         yield
 
-    flows = [(source, target) for source, target in model_of(run_of(body)).flows if target.track == "receiver"]
-    source, target = flows[-1]
+    source, target = [flow for flow in model_of(run_of(body)).flows if flow[1].track == "receiver"][-1]
     assert (source.track, source.name) == ("sender", "running")
     assert target.name in ("ready", "running") and target.begin >= source.begin
 
@@ -105,7 +105,8 @@ def test_a_message_leaves_a_running_slice_and_arrives_where_the_wait_is_over() -
 def test_a_spawn_is_a_flow_from_the_parent_to_the_childs_first_slice() -> None:
     flows = model_of(run_of(sleepers(3))).flows
     assert names(flows)[:3] == [("body", "nap"), ("body", "nap-2"), ("body", "nap-3")]
-    assert all(source.name == "running" and target.name in ("ready", "running") for source, target in flows[:3])
+    for source, target in flows[:3]:
+        assert source.name == "running" and target.name in ("ready", "running")
 
 
 def test_generators_driven_by_hand_have_flows_from_their_drivers() -> None:
