@@ -720,6 +720,10 @@ const KEYS = [
 
 let views = 0;
 
+// Front ends have keys of their own: in a notebook a B would make a new cell, and two zeros restart the kernel.
+// What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
+function ours(event) { return !event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter"); }
+
 class Timeline {
   constructor(element, source, options = {}) {
     const { meta, buffers } = source.first;
@@ -835,10 +839,12 @@ class Timeline {
     on(this.canvas, "keydown", (event) => this.keyed(event));
     on(this.root, "keydown", (event) => {
       if (event.key === "Escape" && !this.card.hidden) { this.closeCard(); event.preventDefault(); }
-      // Front ends have keys of their own: in JupyterLab a B would make a new cell and two zeros restart the
-      // kernel. What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
-      if (!event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter")) event.stopPropagation();
+      if (ours(event)) event.stopPropagation();
     });
+    // JupyterLab hears keys after us, Notebook 7 before us; that one leaves alone what has this attribute.
+    on(window, "keydown", (event) => {
+      if (this.root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours(event));
+    }, { capture: true });
     on(this.canvas, "focus", () => { this.want("over"); });
     on(this.canvas, "blur", () => { this.want("over"); });
     this.gestures();
@@ -1004,7 +1010,7 @@ class Timeline {
       }
     }
     const indented = this.order === "tree" || this.order === "function" ? 14 : 0;
-    this.gutter = Math.round(clamp(widest + 26 + indented, 58, Math.min(190, width * 0.26)));
+    this.gutter = Math.round(clamp(widest + 26 + indented, 68, Math.min(190, width * 0.26)));
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
     const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
@@ -2300,7 +2306,7 @@ function cardOf(view, card, head, close) {
   if (card.stack && card.stack.length) {
     out.push(h("h4", {}, state === "failed" || state === "cancelled" ? "Its stack at the end, innermost last" : "Its stack, innermost last"));
     card.stack.forEach((frame, i) => out.push(h("div", { class: `coro-frame${i === card.stack.length - 1 ? " coro-now" : ""}` },
-      h("p", {}, h("b", {}, frame.function), ` ${shortFile(frame.file)}${frame.line ? `, line ${frame.line}` : ""}`),
+      h("p", {}, h("b", {}, frame.function), ` ${[shortFile(frame.file), frame.line ? `line ${frame.line}` : ""].filter(Boolean).join(", ")}`),
       frame.source && frame.source.length ? sourceLines(frame.source, frame.line) : null, localsOf(frame.locals))));
   }
   if (card.output) out.push(h("h4", {}, "Output"), h("pre", { tabindex: "0" }, card.output));
@@ -2438,7 +2444,7 @@ class Stepper {
       const all = (code.lines || []).map((text, i) => ({ line: code.first + i, text }));
       const place = line - code.first, room = inner ? 12 : 1;
       const from = clamp(place - Math.floor(room / 2), 0, Math.max(0, all.length - room));
-      if (frames.length > 1) out.push(h("p", {}, `${code.name} ${shortFile(code.file)}`));
+      if (frames.length > 1) out.push(h("p", {}, [code.name, ...[shortFile(code.file)].filter((file) => file && file !== "in a cell")].join(" in ")));
       out.push(sourceLines(all.slice(from, from + room), line), localsOf(locals) || "");
     });
     return out;
