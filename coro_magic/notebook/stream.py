@@ -42,7 +42,7 @@ class _Kept:
             if not self._straight:
                 self._texts.append(text)
                 return len(text)
-        return self._stream.write(text)  # type: ignore[no-any-return]
+        return self._stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write one after the other."""

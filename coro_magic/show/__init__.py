@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ..measure.run import Run, Views
+from .suffixes import SUFFIXES
 from .words import headline, summary
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from .tabs import Panel
 
 __all__ = [
+    "SUFFIXES",
     "compared",
     "compared_in_words",
     "headline",
     "live",
+    "load",
     "panel",
     "picture",
     "png",
@@ -73,8 +76,8 @@ def png(figure: Figure) -> bytes:
 
 
 def to_dict(run: Run) -> dict[str, Any]:
-    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `export.to_dict`."""
-    from .export import to_dict
+    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `document`."""
+    from .document import to_dict
 
     return to_dict(run)
 
@@ -84,6 +87,13 @@ def save(run: Run, path: str | os.PathLike[str]) -> None:
     from .export import save
 
     save(run, path)
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Read a run back that was saved as JSON; see `loading.load`."""
+    from .loading import load
+
+    return load(path)
 
 
 def compared(comparison: Comparison) -> Figure:

@@ -30,7 +30,7 @@ COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("longest", "longest", True),
     ("resumptions", "resumed", True),
     ("items", "items", True),
-    ("parent", "spawned by", False),
+    ("parent", "parent", False),
     ("where", "line", False),
     ("outcome", "result or error", False),
 )

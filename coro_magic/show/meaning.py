@@ -107,7 +107,7 @@ def _time(run: Run, facts: _Facts) -> list[str]:
                     "of the "
                     "time nobody could run: everybody waited, or the scheduler was at work.")  # fmt: skip
     if facts.blocked > 0.05 * run.elapsed:
-        said.append(f"For {duration(facts.blocked)} of it a call blocked and could not be switched.")
+        said.append(f"For {duration(facts.blocked)} of it a step held the thread and did not compute.")
     at_once = facts.waiting / run.elapsed if run.elapsed > 0 else 0.0
     if facts.waiting > 0.01 * run.elapsed:
         said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {number(at_once)} "
@@ -266,9 +266,10 @@ def _unswitched(run: Run, facts: _Facts) -> list[str]:
     blocked = [step for step in run.slow_steps if _is_blocked(step)]
     if blocked:
         what = dict.fromkeys(_call_and_place(step) for step in blocked)
-        return [f"While these calls blocked nobody else could run: {listed(what, len(what))}. Together "
-                "they took "
-                f"{duration(facts.blocked)}."]  # fmt: skip
+        return [f"These held the thread and did not compute, so that nobody else could run: "
+                f"{listed(what, len(what))}. Together they took {duration(facts.blocked)}. They blocked, "
+                "or the "
+                "machine had something else to do."]  # fmt: skip
     unseen = [note for note in run.notes if "do not switch" in note]
     return [_sentence(note) for note in unseen]
 
@@ -279,7 +280,10 @@ def _call_and_place(step: SlowStep) -> str:
 
 def _sentence(line: str) -> str:
     text = one_line(line, 400)
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    # A line that begins with a coroutine's name keeps it as it is.
+    if text.startswith(("line ", "and ")):
+        text = text[:1].upper() + text[1:]
+    return text + ("" if text.endswith(".") else ".")
 
 
 # How it ended.

@@ -65,6 +65,7 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
             make = waiting.pop(index, None) if index is not None else None
             if make is None:
                 return
+            pages[index or 0].children = (markup.page("<p>One moment …</p>"),)
             try:
                 pages[index or 0].children = (make(),)
             except Exception as error:
