@@ -58,18 +58,20 @@ class Printed:
         return bool(self.pieces)
 
 
-class _Noting:
-    """Stands in for a stream, notes what is written, and passes it on."""
+Write = Callable[[Any], Any]
 
-    def __init__(self, stream: Any, note: Callable[[str], None]) -> None:
+
+class _Noting:
+    """Stands in for a stream: whoever wants to know of what is written passes it on."""
+
+    def __init__(self, stream: Any, passing: Callable[[Write, str], Any]) -> None:
         self._stream = stream
-        self._note = note
+        self._passing = passing
 
     def write(self, text: str) -> Any:
-        """Note `text`, and pass it on."""
-        if type(text) is str:
-            self._note(text)
-        return self._stream.write(text)
+        """Write `text`, and let it be noted."""
+        write = self._stream.write
+        return self._passing(write, text) if type(text) is str else write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write one after the other."""
@@ -81,20 +83,16 @@ class _Noting:
 
 
 @contextmanager
-def noted(printed: Printed, who: Callable[[], tuple[float, int]]) -> Iterator[None]:
-    """Note what is printed in a ``with`` block, to standard output and to standard error.
+def noted(passing: Callable[[Write, str], Any]) -> Iterator[None]:
+    """Let what is printed in a ``with`` block be noted, to standard output and to standard error.
 
     Parameters
     ----------
-    who:
-        Gives the time and the row, for what is being written.
+    passing:
+        Called with a stream's ``write`` and the text, to note the text and to write it.
     """
-
-    def note(text: str) -> None:
-        printed.note(*who(), text)
-
     before = sys.stdout, sys.stderr
-    out, err = (None if stream is None else _Noting(stream, note) for stream in before)
+    out, err = (None if stream is None else _Noting(stream, passing) for stream in before)
     sys.stdout, sys.stderr = out, err
     try:
         yield

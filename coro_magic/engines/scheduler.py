@@ -23,7 +23,7 @@ from .frames import ended_at, strip
 from .hub import Hub
 from .interrupts import Interrupts, gate
 from .loop import _NEVER, NO_ASYNCIO, Loop
-from .printed import Printed, noted
+from .printed import Printed, Write, noted
 from .record import Recorder
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
 from .slow import DEFAULT_SLOW_STEP, SlowStep, Watcher, slow_steps
@@ -239,7 +239,7 @@ class Scheduler(Loop):
             self._watcher,
             self._watch,
             switching.installed(self, namespace),
-            noted(self.printed, self._who),
+            noted(self._print),
         ):
             self.hub = Hub(self._clock, self._struck)
             set_engine(self)
@@ -359,12 +359,19 @@ class Scheduler(Loop):
                 return
             self.stacks[task.row] = stack_of(task.coroutine, task.parked)
 
-    def _who(self) -> tuple[float, int]:
-        """Give the time and the row, for what is being printed."""
-        task = self.current
-        if task is None or _get_ident() != self.thread:
-            return self.now(), -1
-        return self.now(), task.row
+    def _print(self, write: Write, text: str) -> Any:
+        """Note who prints what, and write it."""
+        if not self.stepping or _get_ident() != self.thread:
+            self.printed.note(self.now(), -1, text)
+            return write(text)
+        self.printed.note(self.now(), self._line.running.row, text)
+        # A stream may have a lock of its own. To switch there would tear lines apart: `print` writes its
+        # arguments one by one.
+        before, self.hub.busy = self.hub.busy, True
+        try:
+            return write(text)
+        finally:
+            self.hub.busy = before
 
     def _state_at_the_end(self, task: ScheduledTask) -> State:
         if self.interrupted or task.daemon:

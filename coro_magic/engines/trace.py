@@ -113,7 +113,7 @@ class Trace:
         self.duration = 0.0
         self.switches = 0
         self.marks: list[Mark] = []
-        # Source lines that cannot be read where the trace is: see `text_of`.
+        # Source lines that cannot be read where the trace is: see `line_of`.
         self.lines: dict[Where, str] = {}
         self.long_steps = LongSteps(slow_step)
         self.reasons: list[Reason] = [Reason("", None)]
@@ -377,12 +377,12 @@ class Trace:
         known = np.frombuffer(bytes(self._final), np.int8) - np.int8(1)
         return np.append(known, np.full(len(self) - len(known), -1, np.int8))
 
-    def text_of(self, where: Where | None) -> str:
-        """Give a source line, stripped, `_LINE` characters at most; empty if it cannot be read."""
+    def line_of(self, where: Where | None) -> str:
+        """Give a source line as it is, `_LINE` characters at most; empty if it cannot be read."""
         if where is None:
             return ""
         known = self.lines.get(where)
-        return linecache.getline(*where).strip()[:_LINE] if known is None else known
+        return linecache.getline(*where).rstrip()[:_LINE] if known is None else known
 
     def driven_by_hand(self, row: int) -> bool:
         """Say whether a row was driven by another coroutine, with `next` or `send`."""

@@ -29,7 +29,7 @@ from typing import IO, Any
 from ..language import State
 from . import switching
 from .calls import Calls
-from .printed import Printed, noted
+from .printed import Printed, Write, noted
 from .program import BODY_NAME, Program
 from .switching.locks import is_for_more, waits
 from .texts import short_repr
@@ -147,9 +147,10 @@ def perform(job: Job) -> tuple[Report, bool]:
     output, printed = _Output(), Printed()
     engine = ThreadEngine(job.detail, job.recording)
 
-    def who() -> tuple[float, int]:
+    def note(write: Write, text: str) -> Any:
         task = engine.current
-        return engine.now(), -1 if task is None else task.row
+        printed.note(engine.now(), -1 if task is None else task.row, text)
+        return write(text)
 
     def recorded(patch: switching.Patch, original: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -175,7 +176,7 @@ def perform(job: Job) -> tuple[Report, bool]:
     with (
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
-        noted(printed, who),
+        noted(note),
         switching.replaced(table, recorded, namespace),
     ):
         complete = engine.run(execution.begin, job.budget)

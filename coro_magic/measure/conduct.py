@@ -103,6 +103,9 @@ def run_program(
             observer.stop()
     run = _run_of(scheduler, execution, observer, options)
     run.baseline_note = note
+    run._repeat = lambda given: run_program(
+        program, namespace, Options.of(**given), show=show, around=around
+    )
     if not switching.patches():
         run.notes.append(
             "blocking calls do not switch on this platform: only yields and requests do"

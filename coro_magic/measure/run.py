@@ -21,6 +21,8 @@ from ..language import State, Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .compare import Comparison
+
 
 class Views(Protocol):
     """What the room above does for a `Run`."""
@@ -31,6 +33,9 @@ class Views(Protocol):
     def picture(self, run: Run) -> Figure: ...
     def to_dict(self, run: Run) -> dict[str, Any]: ...
     def save(self, run: Run, path: str | os.PathLike[str]) -> None: ...
+    def compared(self, comparison: Comparison) -> Figure: ...
+    def compared_in_words(self, comparison: Comparison) -> str: ...
+    def png(self, figure: Figure) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ class Run:
     printed: Printed = field(default_factory=Printed)
     stacks: dict[int, list[StackFrame]] = field(default_factory=dict)
     steps: Steps | None = None
+    # What runs the same program again, given all options by name.
+    _repeat: Callable[[dict[str, Any]], Run] | None = field(default=None, repr=False, compare=False)
 
     views: ClassVar[Callable[[], Views]]
 
@@ -202,6 +209,39 @@ class Run:
             If it cannot be written; what was there before stays as it was.
         """
         Run.views().save(self, path)
+
+    def again(self, **options: Any) -> Run:
+        """Run the same program again, in the same namespace, as its cell would when it is run again.
+
+        Parameters
+        ----------
+        options:
+            What is to be different, as for `coro_magic.run`; the others stay as they were.
+
+        Returns
+        -------
+        Run
+            The new one. What its coroutines did wrong is in its `error`, and is not raised.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option is not one.
+        RuntimeError
+            If a run is going on, or this is not the main thread; or if nobody knows the program: a
+            baseline cannot be run again by itself.
+        """
+        if self._repeat is None:
+            raise RuntimeError(
+                "this run cannot be made again, because its program is not known: run the cell again instead"
+            )
+        return self._repeat({**self.options, **options})
+
+    def compare(self, other: Run) -> Comparison:
+        """Compare this run with another one, of the same program or not; see `Comparison`."""
+        from .compare import Comparison
+
+        return Comparison(self, other)
 
     def __repr__(self) -> str:
         return f"<Run: {self.summary().splitlines()[0]}>"

@@ -17,6 +17,7 @@ from ..engines.program import Program
 from ..measure.conduct import run_program
 from ..measure.options import OPTIONS, Options
 from ..measure.run import Run
+from .progress import Line
 
 _FIRST = "01_first_run.ipynb"
 
@@ -88,7 +89,13 @@ def run_script(path: Path, options: Options, save: list[str], arguments: list[st
     main_module = sys.modules["__main__"]
     program.remember_source()
     vars(main_module).update(namespace)
-    run = run_program(program, vars(main_module), options)
+    line = Line()
+    try:
+        run = run_program(
+            program, vars(main_module), options, progress=line.progress, on_finish=lambda run: line.clear()
+        )
+    finally:
+        line.clear()
     if options.picture == "on":
         print(show.summary(run))
     status = _status(run)

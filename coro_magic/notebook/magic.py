@@ -109,19 +109,24 @@ class CoroutineMagics(Magics):
         from .outputs import Outputs
 
         shell: Any = self.shell
-        outputs = Outputs(options, rich=hasattr(shell, "kernel"))
-        run = run_program(
-            program,
-            shell.user_ns,
-            options,
-            show=sys.displayhook,
-            progress=outputs.progress,
-            on_finish=outputs.coroutines_ended,
-            around=kept_at_first if outputs.rich else nullcontext,
-        )
-        if name is not None:
-            shell.user_ns[name] = run
-        outputs.finished(run)
+        kernel = getattr(shell, "kernel", None)
+        outputs = Outputs(options, rich=kernel is not None, kernel=kernel)
+        try:
+            run = run_program(
+                program,
+                shell.user_ns,
+                options,
+                # Whatever it is when it is called: the panel's own, if the panel runs it again.
+                show=lambda value: sys.displayhook(value),
+                progress=outputs.progress,
+                on_finish=outputs.coroutines_ended,
+                around=kept_at_first if outputs.rich else nullcontext,
+            )
+            if name is not None:
+                shell.user_ns[name] = run
+            outputs.finished(run)
+        finally:
+            outputs.close()
         error = run.error
         if isinstance(error, BaseExceptionGroup):
             # IPython shows no group, and prints one with all the calls that led here.

@@ -2,23 +2,29 @@
 
 The picture and the text are plain outputs under display ids. They need no widget, no server and no
 JavaScript, and stay in the saved notebook. The panel is an output of its own, which may be missing
-without loss.
+without loss; while the run goes on, its place is taken by the progress and the Stop button.
 """
 
 from __future__ import annotations
 
 import base64
-import time
+import importlib
+import threading
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .. import show
 from ..engines.scheduler import Scheduler
 from ..measure.options import Options
 from ..measure.run import Run
+from ..show import growing
+from ..show.words import how_far, so_far
+from .progress import Budget, Line
 
-_SHORTEST_PAUSE = 0.2  # seconds between two refreshes: at most 5 a second
-_SHARE = 30  # a refresh may take one part in so many of the run's time
+_TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
+_STOP = "to stop it, interrupt the kernel (in JupyterLab press i twice)"
 
 
 class Outputs:
@@ -28,32 +34,93 @@ class Outputs:
     ----------
     rich:
         Whether the front end can show pictures; a terminal gets the summary only.
+    kernel:
+        The kernel, where there is one.
     """
 
-    def __init__(self, options: Options, rich: bool) -> None:
+    def __init__(self, options: Options, rich: bool, kernel: Any = None) -> None:
         self._options = options
         self.rich = rich
+        self._kernel = kernel
         self._picture: str | None = None
         self._summary: str | None = None
+        self._panel: str | None = None
+        self._stop: Any = None
+        self._line = Line()
+        if self._shown and options.panel == "on":
+            # It is loaded before the run, and not paid for by it; the panel needs it as well.
+            with suppress(ImportError):
+                importlib.import_module("..show.stop", __package__)
+        self._budget = Budget(_TAKES)
+
+    @property
+    def _shown(self) -> bool:
+        return self._options.picture == "on" and self.rich
 
     def progress(self, scheduler: Scheduler) -> float:
         """Show how far it is; give the seconds until the next time."""
-        begun = time.perf_counter()
-        if self._options.picture == "on" and self.rich:
-            from ..show.ongoing import so_far
+        if not self._shown:
+            return self._line.progress(scheduler) if not self.rich else float("inf")
+        trace, elapsed = scheduler.trace, scheduler.now()
+        words = so_far(trace, elapsed, has_body=True)
+        self._budget.spend("words", lambda: self._show_words(scheduler, words))
+        self._budget.spend("picture", lambda: self._show_png(growing.png(trace, elapsed), words))
+        return self._budget.next()
 
-            trace, elapsed = scheduler.trace, scheduler.now()
-            words = so_far(trace, elapsed, has_body=True)
-            so_far_run = Run([], trace, elapsed, trace.switches, has_body=True)
-            self._show_png(show.png(show.live(so_far_run, elapsed)), words)
-            self._show_text(words)
-        return max(_SHORTEST_PAUSE, _SHARE * (time.perf_counter() - begun))
+    def _show_words(self, scheduler: Scheduler, words: str) -> None:
+        if self._picture is None:
+            # It takes its place, over the text.
+            self._picture = uuid.uuid4().hex
+            _display({"text/plain": "…"}, {}, display_id=self._picture)
+        if self._options.panel == "off":
+            self._show_text(f"{words}; {_STOP}")
+            return
+        ended, there, _ = how_far(scheduler.trace, has_body=True)
+        share = ended / there if there else 0.0
+        if self._panel is None:
+            self._show_text("the coroutines are running")
+            self._show_stop(scheduler.request_interrupt, words, share)
+        elif self._stop is not None:
+            self._stop.tell(words, share)
+
+    def _show_stop(self, stop: Callable[[], None], words: str, share: float) -> None:
+        self._panel = uuid.uuid4().hex
+        try:
+            from ..show.stop import Stop
+        except ImportError:
+            return  # no widgets here; the text says how far it is when it has ended
+        self._stop = Stop(stop, words, share, _hears_while_it_runs(self._kernel))
+        data = dict(self._stop._repr_mimebundle_()[0])
+        data["text/plain"] = _STOP
+        _display(data, {}, display_id=self._panel)
+
+    def _end_of_stop(self) -> None:
+        """Leave nothing of the Stop button behind."""
+        stop, self._stop = self._stop, None
+        if stop is None:
+            return
+        if stop.heard or not stop.listening:
+            stop.close()
+        else:
+            # What the page has sent is read when the cell has ended, and must find somebody.
+            stop.words = ""
+            self._kernel.io_loop.call_later(1.0, stop.close)
+
+    def close(self) -> None:
+        """Take away what belongs to a run that goes on, however it ended."""
+        self._line.clear()
+        if self._stop is not None and self._panel is not None:
+            self._end_of_stop()
+            _update({"text/plain": ""}, {}, self._panel)
 
     def coroutines_ended(self, run: Run) -> None:
         """The coroutines have ended and the baseline is still to come: say so, if that may take long."""
+        self._line.clear()
+        self._end_of_stop()
+        if self._panel is not None:
+            _update({"text/plain": ""}, {}, self._panel)
         may_take_long = self._picture is not None or run.elapsed > 0.5
-        shown = self._options.picture == "on" and self.rich
-        if may_take_long and shown and run.baseline_note == "":
+        if may_take_long and self._shown and run.baseline_note == "":
             headline = show.summary(run).splitlines()[0]
             self._show_text(f"{headline}; now the same with threads ...")
 
@@ -89,12 +156,31 @@ class Outputs:
 
     def _show_panel(self, run: Run, png: bytes) -> None:
         try:
-            widget = show.panel(run, timeline_png=png)
+            widget = show.panel(run, timeline_png=png, on_main=self._on_main)
         except ImportError:
             return  # no ipywidgets here; the picture says it all
         data = dict(widget._repr_mimebundle_())
         data["text/plain"] = "The interactive panel needs a live kernel: run the cell."
-        _display(data, {})
+        self._end_of_stop()
+        if self._panel is None:
+            _display(data, {})
+        else:
+            _update(data, {}, self._panel)
+
+    def _on_main(self, function: Callable[[], None]) -> None:
+        """Call a function on the main thread: at once if this is it, else when the kernel has time."""
+        if threading.current_thread() is threading.main_thread() or self._kernel is None:
+            function()
+        else:
+            self._kernel.io_loop.add_callback(function)
+
+
+def _hears_while_it_runs(kernel: Any) -> bool:
+    """Say whether the kernel can hear the page while a cell runs, if the page knows how."""
+    try:
+        return "kernel subshells" in kernel.kernel_info.get("supported_features", ())
+    except Exception:
+        return False
 
 
 def _display(data: dict[str, Any], metadata: dict[str, Any], display_id: str | None = None) -> None:

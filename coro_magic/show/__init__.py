@@ -16,13 +16,16 @@ from .suffixes import SUFFIXES
 from .words import headline, summary
 
 if TYPE_CHECKING:
-    from ipywidgets import Tab  # type: ignore[import-untyped,unused-ignore]
     from matplotlib.figure import Figure
 
     from ..engines.trace import Trace
+    from ..measure.compare import Comparison
+    from .tabs import Panel
 
 __all__ = [
     "SUFFIXES",
+    "compared",
+    "compared_in_words",
     "headline",
     "live",
     "load",
@@ -93,11 +96,25 @@ def load(path: str | os.PathLike[str]) -> Run:
     return load(path)
 
 
-def panel(run: Run, timeline_png: bytes | None = None) -> Tab:
-    """Make the interactive panel, an ipywidgets Tab; see `tabs.panel`."""
-    from .tabs import panel
+def compared(comparison: Comparison) -> Figure:
+    """Draw the timelines of two runs on one time axis; a matplotlib Figure."""
+    from .beside import picture
 
-    return panel(run, timeline_png)
+    return picture(comparison)
+
+
+def compared_in_words(comparison: Comparison) -> str:
+    """Say in what two runs differ: a headline, then a line for each thing worth saying."""
+    from .beside import words
+
+    return words(comparison)
+
+
+def panel(run: Run, timeline_png: bytes | None = None, **how: Any) -> Panel:
+    """Make the interactive panel, an ipywidgets VBox; see `tabs.Panel`."""
+    from .tabs import Panel
+
+    return Panel(run, timeline_png, **how)
 
 
 # `Run` is below this room and does not know it: it is told here how it looks.

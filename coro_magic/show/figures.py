@@ -40,6 +40,13 @@ def timeline(run: Run) -> Figure:
         return _Layout(run, _sides(run), with_throughput=False).drawn()
 
 
+def one_over_the_other(one: Run, other: Run, title: str, captions: tuple[str, str]) -> Figure:
+    """Draw the coroutines of two runs on one time axis, each with a caption of its own."""
+    with own_style():
+        sides = [read(one), read(other)]
+        return _Layout(one, sides, with_throughput=False, title=title, captions=captions).drawn()
+
+
 def throughput_plot(run: Run) -> Figure:
     """Draw the resumptions of both sides against time."""
     with own_style():
@@ -86,8 +93,13 @@ def _throughput_caption(sheet: Sheet, sides: Sequence[Side], left: float, top: f
 class _Layout:
     """Where everything goes: from the top down, in inches."""
 
-    def __init__(self, run: Run, sides: list[Side], with_throughput: bool) -> None:
+    def __init__(
+        self, run: Run, sides: list[Side], with_throughput: bool, title: str = "",
+        captions: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.run, self.sides = run, sides
+        self.title = title or headline(run)
+        self.captions = captions or [rows.caption(side) for side in sides]
         self.waits = waits_of(sides)
         self.until = _until(sides)
         cut = run.baseline is not None and not run.baseline.complete
@@ -120,7 +132,7 @@ class _Layout:
 
     def drawn(self) -> Figure:
         """Draw it all."""
-        title = _title_lines(headline(self.run))
+        title = _title_lines(self.title)
         legend_lines = -(-len(self._legend()) // self._columns())
         high = 0.18 + 0.22 * len(title) + 0.14 + 0.22 * legend_lines
         for side, height in zip(self.sides, self.heights, strict=True):
@@ -129,11 +141,12 @@ class _Layout:
         high += _CAPTION + _THROUGHPUT if self.with_throughput else 0.0
         high += _AXIS if self._legend() else 0.0
         sheet = Sheet(high)
-        top = _title(sheet, headline(self.run)) + 0.02
+        top = _title(sheet, self.title) + 0.02
         self._draw_legend(sheet, top)
         top += 0.12 + 0.22 * legend_lines
         for number, (side, height) in enumerate(zip(self.sides, self.heights, strict=True)):
             last = number == len(self.sides) - 1 and not self.with_throughput
+            sheet.say_at(self.left, top, self.captions[number], fontsize=8.5, fontweight="bold")
             top = self._draw_side(sheet, side, top, height, last)
         if self.with_throughput:
             top = _throughput_caption(sheet, self.sides, self.left, top)
@@ -142,7 +155,6 @@ class _Layout:
         return sheet
 
     def _draw_side(self, sheet: Sheet, side: Side, top: float, height: float, last: bool) -> float:
-        sheet.say_at(self.left, top, rows.caption(side), fontsize=8.5, fontweight="bold")
         if self._zoomed(side):
             text = f"the same {duration(side.seconds)}, magnified, in {time_unit(side.seconds)[1]}"
             sheet.say_at(WIDTH - _RIGHT, top, text, ha="right", fontsize=8, color=palette.FAINT_INK)

@@ -8,22 +8,18 @@ from the trace's totals, which are up to date at any moment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from ..engines.trace import STATE_CODES, STATES, Trace
-from ..language import State
+from ..engines.trace import Trace
 from ..measure.run import Run
 from . import palette, rows
+from .growing import History, history_of
 from .sheet import WIDTH, Sheet, own_style, time_axis
 from .side import Floats, Side, Waits
-from .text import count, duration, number
+from .words import so_far
 
 _FEW = 20_000  # switches, up to which the trace is asked for everything
-_GROUPS = 100
-_COLUMNS = 256
 _WAITS = Waits(("waiting",))
 _LEGEND = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
 _DPI = 80
@@ -40,11 +36,7 @@ def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
         Seconds since the run began.
     """
     trace = run_or_trace.trace if isinstance(run_or_trace, Run) else run_or_trace
-    history = _histories.get(trace)
-    if history is None:
-        history = _histories[trace] = _History()
-    if trace.recording and len(trace):
-        history.add(trace, elapsed)
+    history = history_of(trace, elapsed)
     side: Side = Side(None, trace, elapsed, None)
     if trace.switches > _FEW:
         side = _Sampled(None, trace, elapsed, None, history)
@@ -67,75 +59,9 @@ def live(run_or_trace: Run | Trace, elapsed: float) -> Figure:
         return sheet
 
 
-def so_far(trace: Trace, elapsed: float, has_body: bool = False) -> str:
-    """Say how far a run is: ``running for 1.3 s: 200 coroutines, 120 done, 3 failed``.
-
-    With `has_body` the first row is the cell's body, which is not counted.
-    """
-    ends = trace.final_codes()[int(has_body) :]
-    parts = [count(len(ends), trace.unit)]
-    for state in (State.DONE, State.FAILED, State.CANCELLED):
-        there = int(np.count_nonzero(ends == STATE_CODES[state]))
-        parts += [f"{number(there)} {state}"] if there else []
-    if trace.switches:
-        parts.append(count(trace.switches, "switch", "switches"))
-    return f"running for {duration(elapsed)}: " + ", ".join(parts)
-
-
-class _History:
-    """Who was in which state between the refreshes so far, for groups of rows; a bounded amount of memory."""
-
-    def __init__(self) -> None:
-        self.per_group = 1
-        self.edges = [0.0]
-        self.columns: list[Floats] = []  # mean numbers of rows, each of shape (_GROUPS, 3)
-        self._before: Floats = np.zeros((_GROUPS, 3))
-
-    def add(self, trace: Trace, elapsed: float) -> None:
-        """Add what happened since the last refresh."""
-        passed = elapsed - self.edges[-1]
-        if passed <= 0:
-            return
-        while len(trace) > _GROUPS * self.per_group:
-            self.per_group *= 2
-            self.columns = [_coarser(column) for column in self.columns]
-            self._before = _coarser(self._before)
-        totals = trace.totals()
-        group = np.arange(len(trace)) // self.per_group
-        sums: Floats = np.stack(
-            [np.bincount(group, totals[state.value], minlength=_GROUPS) for state in STATES[:3]], axis=1
-        )
-        self.columns.append(np.maximum(sums - self._before, 0.0) / passed)
-        self.edges.append(elapsed)
-        self._before = sums
-        if len(self.columns) > _COLUMNS:
-            wide = np.diff(np.array(self.edges))
-            self.columns = [
-                np.average(self.columns[at : at + 2], axis=0, weights=wide[at : at + 2])
-                for at in range(0, len(self.columns), 2)
-            ]
-            self.edges = [*self.edges[:-1:2], self.edges[-1]]
-
-    def cells(self, row_count: int, bins: int) -> Floats:
-        """Give the share of rows in each state, shape (groups, bins, 3)."""
-        used = -(-row_count // self.per_group)
-        middle = (np.arange(bins) + 0.5) / bins * self.edges[-1]
-        at = np.clip(np.searchsorted(self.edges, middle) - 1, 0, len(self.columns) - 1)
-        return np.stack(self.columns, axis=1)[:used, at] / self.per_group
-
-
-def _coarser(cells: Floats) -> Floats:
-    out = np.zeros_like(cells)
-    out[: _GROUPS // 2] = cells[0::2] + cells[1::2]
-    return out
-
-
-_histories: WeakKeyDictionary[Trace, _History] = WeakKeyDictionary()
-
-
 @dataclass(frozen=True)
 class _Sampled(Side):
-    history: _History
+    history: History
 
     def shares(self, waits: Waits, groups: int, bins: int) -> Floats:
         return self.history.cells(self.rows, bins)

@@ -1,7 +1,7 @@
 """The panel: what the picture shows, and more of it, in tabs; for a live notebook.
 
-Names, results and output are the user's: they are escaped, and never markup. A tab is made when it is
-first looked at; an error in making it shows in it, and nowhere else.
+A tab is made when it is first looked at; an error in making it shows in it, and nowhere else. Under the
+tabs are the buttons: see `buttons`.
 """
 
 from __future__ import annotations
@@ -10,135 +10,152 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from ipywidgets import HTML, Image, Layout, Tab, VBox, Widget  # type: ignore[import-untyped,unused-ignore]
+from ipywidgets import Layout, Tab, VBox, Widget  # type: ignore[import-untyped,unused-ignore]
 
 from ..measure.run import Run
-from .document import records
-from .text import duration, error_text, number, one_line
+from . import markup
+from .buttons import Again, Save, directly
+from .text import error_text
+from .words import headline, summary
 
-MOST_ROWS = 200
-MOST_OUTPUT = 20_000  # characters
-
-# Colours are the page's own, so that light and dark themes both do.
-_STYLE = """<style>
-.coro-magic table { border-collapse: collapse; font-size: var(--jp-code-font-size, 13px); }
-.coro-magic th, .coro-magic td { padding: 2px 10px; text-align: right; white-space: nowrap;
-  color: var(--jp-ui-font-color1, currentColor); border-bottom: 1px solid var(--jp-border-color2, #8886); }
-.coro-magic .text { text-align: left; font-family: var(--jp-code-font-family, monospace); }
-.coro-magic .failed { font-weight: bold; color: var(--jp-error-color1, #c1121f); }
-.coro-magic div { max-height: 420px; overflow: auto; }
-.coro-magic pre { white-space: pre-wrap; max-height: 420px; overflow: auto;
-  color: var(--jp-ui-font-color1, currentColor); background: none; }
-.coro-magic p { color: var(--jp-ui-font-color2, currentColor); }
-</style>"""
+TITLES = ("Timeline", "Throughput", "Coroutines", "Output", "What this means")
 
 
-def panel(run: Run, timeline_png: bytes | None = None) -> Tab:
-    """Make the panel, an ipywidgets Tab.
+class Panel(VBox):  # type: ignore[misc,unused-ignore]
+    """The panel of a run.
 
     Parameters
     ----------
     run:
         What to show.
     timeline_png:
-        The picture that was drawn already; it is drawn again without it.
+        The picture that was drawn already, for where the interactive timeline cannot be had; it is drawn
+        again without it.
+    on_main:
+        Calls a function on the main thread, where runs are made, now or soon. A click may arrive on
+        another one.
+    inner:
+        Whether this is the panel of a run that another panel has made; it has no buttons to make more.
+
+    Attributes
+    ----------
+    tab:
+        The ipywidgets Tab.
     """
-    makers: dict[str, Callable[[], Widget]] = {
-        "Timeline": lambda: _picture(timeline_png or _timeline_png(run)),
-        "Throughput": lambda: _picture(_throughput_png(run)),
-        "Coroutines": lambda: _html(table(run)),
-        "Threads' output": lambda: _html(threads_output(run)),
-    }
-    pages = [VBox() for _ in makers]
-    tab = Tab(children=pages, titles=list(makers))
-    waiting = dict(enumerate(makers.values()))
 
-    def fill(index: int | None) -> None:
-        make = waiting.pop(index, None) if index is not None else None
-        if make is None:
-            return
-        try:
-            pages[index or 0].children = (make(),)
-        except Exception as error:
-            message = html.escape(error_text(error))
-            pages[index or 0].children = (_html(f"<pre>This tab could not be made: {message}</pre>"),)
+    def __init__(
+        self,
+        run: Run,
+        timeline_png: bytes | None = None,
+        on_main: Callable[[Callable[[], None]], None] = directly,
+        inner: bool = False,
+    ) -> None:
+        makers: tuple[Callable[[], Widget], ...] = (
+            lambda: timeline(run, timeline_png),
+            lambda: markup.page(throughput(run)),
+            lambda: _table(run),
+            lambda: _output(run),
+            lambda: markup.page(_meaning(run)),
+        )
+        pages = [VBox() for _ in makers]
+        self.tab = Tab(children=pages, titles=TITLES)
+        waiting = dict(enumerate(makers))
 
-    tab.observe(lambda change: fill(change["new"]), names="selected_index")
-    # The picture stands above the panel already: begin with what it does not say.
-    tab.selected_index = list(makers).index("Coroutines")
-    fill(0)
-    return tab
+        def fill(index: int | None) -> None:
+            make = waiting.pop(index, None) if index is not None else None
+            if make is None:
+                return
+            pages[index or 0].children = (markup.page("<p>One moment …</p>"),)
+            try:
+                pages[index or 0].children = (make(),)
+            except Exception as error:
+                said = f"This tab could not be made: {error_text(error)}"
+                pages[index or 0].children = (markup.page(markup.failure(said)),)
+
+        self.tab.observe(lambda change: fill(change["new"]), names="selected_index")
+        # Without the interactive timeline the picture that stands above the panel says it already.
+        self.tab.selected_index = TITLES.index("Timeline" if _interactive() else "Coroutines")
+        below = VBox()
+        children: list[Widget] = [markup.page(f"<h3>{html.escape(headline(run))}</h3>"), self.tab]
+        if run._repeat is not None and not inner:
+            children.append(Again(run, on_main, lambda other: _other(run, other), below))
+        children += [Save(run), below]
+        super().__init__(children, layout=Layout(width="100%", overflow="hidden"))
+        fill(self.tab.selected_index)
 
 
-def escaped(text: object, limit: int = 80) -> str:
-    """Give a text as one bounded line that HTML shows and does not read."""
-    return html.escape(one_line(text, limit))
+def _interactive() -> Any:
+    """Give the interactive timeline's class and its source, or None where they are not to be had."""
+    try:
+        from .interactive import Interactive  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        from .source import Source  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError:
+        return None
+    return lambda run: Interactive(Source(run))
 
 
-def _html(body: str) -> HTML:
-    return HTML(f'{_STYLE}<div class="coro-magic">{body}</div>')
+def timeline(run: Run, png: bytes | None) -> Widget:
+    """Give the interactive timeline, or the picture in its place."""
+    make = _interactive()
+    if make is not None:
+        return make(run)
+    return markup.page(markup.picture(png or _png("timeline", run), summary(run)))
 
 
-def _picture(png: bytes) -> Image:
-    return Image(value=png, format="png", layout=Layout(max_width="100%", width="auto", height="auto"))
-
-
-def _timeline_png(run: Run) -> bytes:
-    from .figures import timeline
+def throughput(run: Run) -> str:
+    """Give three pictures as HTML: both sides against time, each coroutine's time, lengths of waits."""
     from .sheet import png
 
-    return png(timeline(run))
+    parts = [markup.picture(_png("throughput_plot", run), f"Resumptions against time. {headline(run)}")]
+    from .lives import lives_plot, waits_plot
+
+    said = " ".join(sentence for section in _sections(run)[:1] for sentence in section.sentences)
+    parts.append(markup.picture(png(lives_plot(run)), "For how long each coroutine was in which state. "
+                                                      f"{said}"))
+    parts.append(markup.picture(png(waits_plot(run)), "How long single waits were, for each reason."))
+    return "".join(parts)
 
 
-def _throughput_png(run: Run) -> bytes:
-    from .figures import throughput_plot
+def _png(name: str, run: Run) -> bytes:
+    from . import figures
     from .sheet import png
 
-    return png(throughput_plot(run))
+    return png(getattr(figures, name)(run))
 
 
-_HEADS = ("name", "state", "parent", "resumptions", "items", "running", "ready", "waiting", "longest",
-          "where")  # fmt: skip
-_TEXTS = ("name", "state", "parent", "where")
+def _table(run: Run) -> Widget:
+    from .table import Table
+
+    return Table(run)
 
 
-def table(run: Run) -> str:
-    """Give the coroutines as an HTML table, in spawn order, the first `MOST_ROWS` of them."""
-    heads = "".join(f"<th{_class_of(head)}>{head}</th>" for head in _HEADS)
-    lines = []
-    for record in records(run, MOST_ROWS):
-        cells = []
-        for head in _HEADS:
-            css = ' class="text failed"' if head == "state" and record[head] == "failed" else _class_of(head)
-            title = f' title="{escaped(record["error"], 300)}"' if head == "state" and record["error"] else ""
-            cells.append(f"<td{css}{title}>{_cell(head, record[head])}</td>")
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    more = len(run.trace) - len(lines)
-    note = f"<p>… and {number(more)} more; save(&quot;run.csv&quot;) has all of them</p>" if more > 0 else ""
-    return f"<div><table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>{note}"
+def _output(run: Run) -> Widget:
+    from .printing import Printing
+
+    return Printing(run)
 
 
-def _class_of(head: str) -> str:
-    return ' class="text"' if head in _TEXTS else ""
+def _sections(run: Run) -> Any:
+    from .meaning import sections
+
+    return sections(run)
 
 
-def _cell(head: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if head == "where":
-        return f"line {value['line']}"
-    if head in _TEXTS:
-        return escaped(value)
-    return duration(value) if isinstance(value, float) else number(value)
+def _meaning(run: Run) -> str:
+    return markup.meaning(_sections(run))
 
 
-def threads_output(run: Run) -> str:
-    """Give what the threads printed as HTML, or why there is nothing."""
-    if run.baseline is None:
-        return f"<p>No threads ran{': ' + escaped(run.baseline_note, 500) if run.baseline_note else ''}.</p>"
-    output = run.baseline.output
-    if not output:
-        return "<p>The threads printed nothing.</p>"
-    more = len(output) - MOST_OUTPUT
-    note = f"<p>… and {number(more)} more characters</p>" if more > 0 else ""
-    return f"<pre>{html.escape(output[:MOST_OUTPUT])}</pre>{note}"
+def _other(run: Run, other: Run) -> list[Widget]:
+    """Give what is shown of a run that the panel has made: how it compares, its picture, its panel."""
+    from .sheet import png
+
+    comparison = run.compare(other)
+    words = comparison.summary()
+    # In widgets, and so lost in the saved notebook: whoever wants to keep it runs the cell again.
+    compared = markup.picture(png(comparison.picture()), words) + markup.output(words, "comparison")
+    own = markup.picture(_png("picture", other), summary(other)) + markup.output(summary(other), "summary")
+    return [
+        markup.page(f"<h4>The two runs compared</h4>{compared}"),
+        markup.page(f"<h4>The new run</h4>{own}"),
+        Panel(other, inner=True),
+    ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from coro_magic.engines import record
 from coro_magic.engines.printed import MOST, Printed
-from coro_magic.language import Channel, sleep, spawn
+from coro_magic.language import Channel, gather, sleep, spawn
 
 from .runs import run
 
@@ -134,3 +135,45 @@ def test_what_is_kept_of_the_output_is_bounded_and_what_is_not_is_counted() -> N
     printed.note(0.0, 0, "x" * MOST)
     printed.note(0.0, 1, "more")
     assert len(printed.text()) == MOST and printed.lost == 4
+
+
+class _Locked:
+    """A stream with a lock of its own, as a notebook's is, which another thread holds now and then."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self.lock:
+            self.text += text
+        return len(text)
+
+    def flush(self) -> None: ...
+
+
+def test_a_stream_that_has_to_wait_for_its_lock_does_not_tear_lines_apart(monkeypatch: Any) -> None:
+    stream = _Locked()
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    def holds() -> None:
+        for _ in range(20):
+            with stream.lock:
+                time.sleep(0.002)
+            time.sleep(0.0005)
+
+    def says(name: str) -> Iterator[Any]:
+        for number in range(20):
+            print(name, number, "end")
+            yield
+
+    def body() -> Iterator[Any]:
+        thread = threading.Thread(target=holds)
+        thread.start()
+        yield gather(*[spawn(says(name)) for name in "abc"])
+        thread.join()
+
+    scheduler = run(body)
+    assert not any(reason.verb == "lock" for reason in scheduler.trace.reasons)
+    lines = stream.text.splitlines()
+    assert len(lines) == 60 and all(len(line.split()) == 3 for line in lines)

@@ -1,0 +1,378 @@
+"""What a run means, in plain sentences: where the time went, which side won and why, what to try next.
+
+Every sentence follows from numbers of the run. Where they do not tell, it says so: each side ran once,
+and a cause that nobody measured is a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..engines.slow import SlowStep
+from ..language import State, Task
+from ..measure.run import Run
+from .side import NOT_BEGUN, few_events, seconds_by_verb
+from .text import count, duration, error_text, number, one_line, percent, times
+from .words import ABOUT_THE_SAME, BLOCKED, COMPUTED, listed, place, slow_limit, slow_lines
+
+# A single run of each side may differ by so much for no reason at all.
+CHANCE = 1.25
+_MOMENT = 0.005  # seconds; a smaller difference is chance, whatever the ratio
+_SHORT_STEP = 50e-6  # seconds; steps so short are worth less than a switch between threads
+_FEW_SWITCHES = 20  # a coroutine
+_MOST_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and its sentences, all plain text."""
+
+    heading: str
+    sentences: tuple[str, ...]
+
+
+def sections(run: Run) -> list[Section]:
+    """Give everything worth saying about a run; sections without a sentence are left out."""
+    facts = _Facts.of(run)
+    found = (
+        ("Where the time went", _time(run, facts)),
+        ("Which side won, and why", _winner(run, facts)),
+        ("What was slow", _slow(run, facts)),
+        ("What could not be switched", _unswitched(run, facts)),
+        ("What went wrong, and what was left over", _ends(run)),
+        ("What to try next", _advice(run, facts)),
+    )
+    return [Section(heading, tuple(said)) for heading, said in found if said]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Numbers that more than one sentence needs; seconds. The body is left out of `ready` and `waiting`."""
+
+    known: bool
+    running: float = 0.0
+    ready: float = 0.0
+    waiting: float = 0.0
+    blocked: float = 0.0  # in steps that held the thread without computing
+    computed: float = 0.0  # in long steps that computed
+
+    @classmethod
+    def of(cls, run: Run) -> _Facts:
+        trace = run.trace
+        if not trace.recording or not len(trace):
+            return cls(False)
+        totals = trace.totals()
+        body = int(run.has_body and len(trace) > 1)
+        steps = [step for step in run.slow_steps if step.busy is not None]
+        return cls(
+            True,
+            float(totals["running"].sum()),
+            float(totals["ready"][body:].sum()),
+            float(totals["waiting"][body:].sum()),
+            sum(step.seconds for step in steps if _is_blocked(step)),
+            sum(step.seconds for step in steps if step.busy is not None and step.busy > COMPUTED),
+        )
+
+    def busy(self, run: Run) -> float:
+        """The share of the run in which a step was going on."""
+        return min(self.running / run.elapsed, 1.0) if run.elapsed > 0 else 0.0
+
+
+def _is_blocked(step: SlowStep) -> bool:
+    return step.busy is not None and step.busy < BLOCKED
+
+
+# Where the time went.
+
+
+def _time(run: Run, facts: _Facts) -> list[str]:
+    if run.count == 0:
+        return ["Nobody ran but the cell itself: no coroutine was created."]
+    if not run.trace.recording:
+        return [f"The run took {duration(run.elapsed)}. It was made without a trace, so nobody knows for "
+                "what."]
+    if run.virtual:
+        return [f"The clock was virtual: {duration(run.elapsed)} passed by it while everybody waited, and "
+                "steps took no time at all."]  # fmt: skip
+    said = []
+    busy = facts.busy(run)
+    if busy >= 0.9:
+        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}: "
+                    "somebody ran nearly all the time.")  # fmt: skip
+    else:
+        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}. In the rest "
+                    "of the "
+                    "time nobody could run: everybody waited, or the scheduler was at work.")  # fmt: skip
+    if facts.blocked > 0.05 * run.elapsed:
+        said.append(f"For {duration(facts.blocked)} of it a step held the thread and did not compute.")
+    at_once = facts.waiting / run.elapsed if run.elapsed > 0 else 0.0
+    if facts.waiting > 0.01 * run.elapsed:
+        said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {number(at_once)} "
+                    "at "
+                    f"once on average.{_for_what(run)}")  # fmt: skip
+    queue = facts.ready / run.elapsed if run.elapsed > 0 else 0.0
+    if queue >= 0.5:
+        said.append(f"On average {_mean(queue)} were ready and waited for their turn, because one thread "
+                    "runs "
+                    "one coroutine at a time.")  # fmt: skip
+    return said
+
+
+def _mean(value: float) -> str:
+    return f"{value:.1f}" if value < 9.95 else number(round(value))
+
+
+def _for_what(run: Run) -> str:
+    if not few_events(run.trace):
+        return ""
+    sums = seconds_by_verb(run.trace, run.trace.intervals())
+    sums.pop(NOT_BEGUN, None)
+    whole = sum(sums.values())
+    if not whole:
+        return ""
+    most = max(sums, key=lambda verb: sums[verb])
+    return f" Most of it, {percent(sums[most] / whole)}, was for {most}."
+
+
+# Which side won.
+
+
+def _winner(run: Run, facts: _Facts) -> list[str]:
+    baseline = run.baseline
+    if run.count == 0:
+        return []
+    if baseline is None:
+        why = one_line(run.baseline_note, 300)
+        return [f"There are no threads to compare with{': ' + why if why else ''}."]
+    if baseline.refused or baseline.started < baseline.wanted:
+        return [f"The system would not give more than {count(baseline.started, 'thread')} of the "
+                f"{number(baseline.wanted)} that the program wanted. {count(run.count, 'coroutine')} ran "
+                "on one "
+                f"thread, in {duration(run.elapsed)}."]  # fmt: skip
+    if run.interrupted:
+        return ["The run was interrupted, so there is nothing to compare."]
+    if (run.error is None) is not (baseline.error is None):
+        which = "coroutines" if run.error is not None else "threads"
+        return [f"It cannot be compared: with {which} the program failed, and on the other side it did not."]
+    ratio = run.speedup
+    if ratio is None or run.virtual:
+        return ["There is no time to compare with the threads'."]
+    if not baseline.complete:
+        if ratio > ABOUT_THE_SAME:
+            return [f"Coroutines won: they ended after {duration(run.elapsed)}, and the threads had not "
+                    "after "
+                    f"{duration(baseline.elapsed)}, when they were stopped. That is more than "
+                    f"{times(ratio)} as "
+                    "fast.", *_why_coroutines(run, baseline, facts)]  # fmt: skip
+        return [f"Nobody knows who won: the threads were stopped after {duration(baseline.elapsed)}, before "
+                "they had taken as long as the coroutines."]  # fmt: skip
+    return _measured(run, baseline, facts, ratio)
+
+
+def _measured(run: Run, baseline: Run, facts: _Facts, ratio: float) -> list[str]:
+    apart = abs(baseline.elapsed - run.elapsed)
+    taken = f"coroutines took {duration(run.elapsed)}, threads {duration(baseline.elapsed)}"
+    if max(ratio, 1 / ratio) <= ABOUT_THE_SAME:
+        said = [f"Neither side won: {taken}."]
+    elif max(ratio, 1 / ratio) <= CHANCE or apart < _MOMENT:
+        said = [f"Nobody can tell from one run who won: {taken}. Each side ran once, and a difference of "
+                f"{duration(apart)} may be chance."]  # fmt: skip
+    elif ratio > 1:
+        return [f"Coroutines won: {taken}. They were {times(ratio)} as fast.",
+                *_why_coroutines(run, baseline, facts)]  # fmt: skip
+    else:
+        return [f"Threads won: {taken}. The threads were {times(1 / ratio)} as fast.",
+                *_why_threads(run, baseline, facts)]  # fmt: skip
+    if facts.known and facts.busy(run) < 0.5:
+        said.append("Both sides mostly waited, and they wait equally well: who waits needs no processor.")
+    elif _is_sparing(run):
+        said.append(_sparing(run))
+    return said
+
+
+def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:
+    said = []
+    apart = baseline.elapsed - run.elapsed
+    if run.switches and baseline.switches:
+        ours, theirs = run.elapsed / run.switches, baseline.elapsed / baseline.switches
+        step = facts.running / run.switches if facts.known else float("inf")
+        # Where most of the time nobody ran, switches cannot be what took it.
+        if step < _SHORT_STEP and theirs > 1.5 * ours and facts.busy(run) > 0.5:
+            said.append(f"There were {count(run.switches, 'switch', 'switches')}, and between two of them a "
+                        f"coroutine ran for {duration(step)} only. All in all a resumption took "
+                        f"{duration(ours)} "
+                        f"here and {duration(theirs)} on threads: to switch between threads costs more than "
+                        "the work between the switches.")  # fmt: skip
+    if run.trace.recording and baseline.trace.recording and len(baseline.trace) > 1:
+        ours, theirs = (float(np.max(side.trace.totals()["born"])) for side in (run, baseline))
+        if theirs - ours > 0.3 * apart:
+            said.append(f"The last thread was there after {duration(theirs)}, the last coroutine after "
+                        f"{duration(ours)}. A thread has to be started, and then wants its turn at the GIL.")
+    if not said:
+        said.append("Which of their costs held the threads up (starting, switching, waiting for the GIL) "
+                    "these "
+                    "numbers do not tell.")  # fmt: skip
+    return said
+
+
+def _why_threads(run: Run, baseline: Run, facts: _Facts) -> list[str]:
+    apart = run.elapsed - baseline.elapsed
+    said = []
+    if facts.blocked > 0.3 * apart:
+        said.append(f"Calls that could not be switched held the one thread for {duration(facts.blocked)}, "
+                    "all "
+                    "added up. Of threads only the one that makes the call is held.")  # fmt: skip
+    elif facts.known and facts.running > 1.2 * baseline.elapsed:
+        said.append(f"The steps took {duration(facts.running)} one after another, and the threads were "
+                    "done with "
+                    f"all of it after {duration(baseline.elapsed)}: several cores worked for them. That "
+                    "happens "
+                    "where a library lets go of the GIL while it works, as numpy, hashing and compression "
+                    "do.")  # fmt: skip
+    if _is_sparing(run):
+        said.append(_sparing(run))
+    if not said:
+        said.append("These numbers do not tell why. Each side ran once: chance may have a part in it.")
+    return said
+
+
+def _is_sparing(run: Run) -> bool:
+    return run.switches < _FEW_SWITCHES * max(run.count, 1)
+
+
+def _sparing(run: Run) -> str:
+    return (f"There were few switches, {number(run.switches)} among {count(run.count, 'coroutine')}: where "
+            "there "
+            "is little to switch, cheap switches gain little.")  # fmt: skip
+
+
+# What was slow, what could not be switched.
+
+
+def _slow(run: Run, facts: _Facts) -> list[str]:
+    lines = [_sentence(line) for line in slow_lines(run)]
+    if lines or not facts.known or run.count == 0:
+        return lines
+    limit = slow_limit(run)
+    if np.isinf(limit):
+        return []
+    return [f"No step went on for {duration(limit)} or longer without a switch."]
+
+
+def _unswitched(run: Run, facts: _Facts) -> list[str]:
+    blocked = [step for step in run.slow_steps if _is_blocked(step)]
+    if blocked:
+        what = dict.fromkeys(_call_and_place(step) for step in blocked)
+        return [f"These held the thread and did not compute, so that nobody else could run: "
+                f"{listed(what, len(what))}. Together they took {duration(facts.blocked)}. They blocked, "
+                "or the "
+                "machine had something else to do."]  # fmt: skip
+    unseen = [note for note in run.notes if "do not switch" in note]
+    return [_sentence(note) for note in unseen]
+
+
+def _call_and_place(step: SlowStep) -> str:
+    return (step.call or step.text or step.name) + place(step.where)
+
+
+def _sentence(line: str) -> str:
+    text = one_line(line, 400)
+    # A line that begins with a coroutine's name keeps it as it is.
+    if text.startswith(("line ", "and ")):
+        text = text[:1].upper() + text[1:]
+    return text + ("" if text.endswith(".") else ".")
+
+
+# How it ended.
+
+
+def _ends(run: Run) -> list[str]:
+    said = []
+    by_state: dict[State, list[Task]] = {}
+    for task in run.tasks:
+        by_state.setdefault(task.state, []).append(task)
+    for task in by_state.get(State.FAILED, [])[:_MOST_ERRORS]:
+        error = "" if task._error is None else f": {error_text(task._error)}"
+        said.append(f"{_who(task)} failed{error}.")
+    more = len(by_state.get(State.FAILED, ())) - _MOST_ERRORS
+    if more > 0:
+        said.append(f"{count(more, 'more coroutine')} failed.")
+    if run.interrupted:
+        said.append("You stopped the run before its end.")
+    cancelled, left = by_state.get(State.CANCELLED, []), by_state.get(State.LEFT_OVER, [])
+    if cancelled:
+        said.append(f"Cancelled: {_some(cancelled)}.")
+    if left:
+        said.append(f"Left over, waiting for more when nobody was there to give it: {_some(left)}.")
+    if run.never_started:
+        said.append(f"Never started: {listed(run.never_started, len(run.never_started))}.")
+    if run.differences:
+        first = run.differences[0]
+        said.append(
+            f"{count(len(run.differences), 'result')} came out differently on threads. "
+            f"{one_line(first.name, 60)} "
+            f"gave {one_line(first.coroutines)} here and {one_line(first.threads)} there. That is what a "
+            "data race "
+            "looks like: between two lines of a thread another one may change what both work with."
+        )
+    elif _came_to_results(run) and run.baseline is not None and _came_to_results(run.baseline):
+        said.append("Both sides came to the same results.")
+    return said
+
+
+def _came_to_results(run: Run) -> bool:
+    tasks = run.tasks[int(run.has_body) :]
+    return run.complete and run.error is None and any(task._value is not None for task in tasks)
+
+
+def _who(task: Task) -> str:
+    return one_line(task.name, 60) + place(task.where)
+
+
+def _some(tasks: Iterable[Task]) -> str:
+    them = list(tasks)
+    return listed((_who(task) for task in them), len(them))
+
+
+# What to try next.
+
+
+def _advice(run: Run, facts: _Facts) -> list[str]:
+    if run.count == 0:
+        return ["Call a generator function as a statement of its own, or use spawn(...)."]
+    said = []
+    blocked = next((step for step in run.slow_steps if _is_blocked(step)), None)
+    if blocked is not None:
+        call = one_line(blocked.call or "f(...)", 60)
+        said.append(f"Let a helper thread make the call that blocks{place(blocked.where)}, {call}: result "
+                    "= yield "
+                    "in_thread(function, arguments).")  # fmt: skip
+    computing = next((s for s in run.slow_steps if s.busy is not None and s.busy > COMPUTED), None)
+    if computing is not None and run.count > 1:
+        said.append(f"Put a bare yield into the loop{place(computing.where)} of "
+                    f"{one_line(computing.name, 60)}, so "
+                    "that the others have their turn while it computes.")  # fmt: skip
+    if run.never_started:
+        said.append("Start what never started with spawn(...), or drive it with next.")
+    if any(task.state is State.LEFT_OVER for task in run.tasks):
+        said.append("Close a channel (channel.close()) when nothing more comes: then whoever waits for "
+                    "more ends.")
+    if run.differences:
+        said.append("Put a Lock around what the threads share, and compare again. One thread needs none.")
+    if not run.trace.recording:
+        said.append("Run it with --trace on to see where the time goes.")
+    if run.virtual:
+        said.append("Run it with --clock real to see how long it takes.")
+    if run.baseline is not None and run.baseline.complete and run.speedup and not run.error:
+        ratio = max(run.speedup, 1 / run.speedup)
+        if ratio > ABOUT_THE_SAME and (ratio <= CHANCE or abs(run.baseline.elapsed - run.elapsed) < _MOMENT):
+            said.append("Run it again, or give it more to do: what is chance changes, what is not stays.")
+    order = run.options.get("order", "fifo")
+    if order == "fifo" and run.count > 1 and not said:
+        said.append("Run it again with --order random: what should not depend on who runs first must come "
+                    "out "
+                    "the same.")  # fmt: skip
+    return said

@@ -1,0 +1,80 @@
+"""What was printed, kept apart by who printed it; coroutines and threads side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipywidgets import HTML, Select, VBox  # type: ignore[import-untyped,unused-ignore]
+
+from ..measure.run import Run
+from . import markup
+from .text import count, one_line
+
+MOST_NAMES = 1000
+_EVERYBODY = "everybody"
+_NOT_KEPT = "It went to the notebook as it was printed; who printed what was not kept."
+
+
+class Printing(VBox):  # type: ignore[misc,unused-ignore]
+    """A choice of those who printed something, and what they printed."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._sides = [run] if run.baseline is None else [run, run.baseline]
+        self._rows = [_rows_by_name(side) for side in self._sides]
+        names = list(dict.fromkeys(name for rows in self._rows for name in rows))
+        self.shown = HTML()
+        # Option labels are text to the page, never markup.
+        options: list[tuple[str, str | None]] = [(_EVERYBODY, None)]
+        options += [(one_line(name, 60), name) for name in names[:MOST_NAMES]]
+        self.choice = Select(options=options, value=None, rows=min(len(options), 6), description="printed by")
+        self.choice.observe(lambda change: self._show(change["new"]), names="value")
+        more = len(names) - MOST_NAMES
+        note = [markup.page(f"<p>and {count(more, 'more')} who printed</p>")] if more > 0 else []
+        super().__init__([*([self.choice] if names else []), *note, self.shown])
+        self._show(None)
+
+    def _show(self, name: str | None) -> None:
+        parts = []
+        for side, rows in zip(self._sides, self._rows, strict=True):
+            unit = f"{side.unit}s"
+            text = self._text(side, rows, name)
+            said = markup.output(text, f"printed by {unit}") if text else f"<p>{_why_nothing(side, name)}</p>"
+            parts.append(f"<div><h4>{unit}</h4>{said}{_lost(side)}</div>")
+        if self._run.baseline is None:
+            note = self._run.baseline_note
+            why = f": {markup.escaped(note, 500)}" if note else ""
+            parts.append(f"<div><h4>threads</h4><p>No threads ran{why}.</p></div>")
+        self.shown.value = markup.framed(f'<div class="sides">{"".join(parts)}</div>')
+
+    def _text(self, side: Run, rows: dict[str, int], name: str | None) -> str:
+        printed = _printed(side)
+        if name is not None:
+            return str(printed.text(rows[name])) if printed is not None and name in rows else ""
+        if printed is None:
+            return side.output
+        return "".join(text for _, _, text in printed.pieces)
+
+
+def _printed(side: Run) -> Any:
+    return getattr(side, "printed", None)
+
+
+def _rows_by_name(side: Run) -> dict[str, int]:
+    printed = _printed(side)
+    if printed is None:
+        return {}
+    return {(side.trace.name(row) if row >= 0 else "others"): row for row in printed.rows()}
+
+
+def _why_nothing(side: Run, name: str | None) -> str:
+    if _printed(side) is None and side.unit == "coroutine":
+        return _NOT_KEPT
+    if name is not None:
+        return f"{markup.escaped(name, 60)} printed nothing here."
+    return f"The {side.unit}s printed nothing."
+
+
+def _lost(side: Run) -> str:
+    lost = getattr(_printed(side), "lost", 0)
+    return f"<p>{count(lost, 'character')} more were printed and not kept.</p>" if lost else ""
