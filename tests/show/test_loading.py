@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cells import cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -160,6 +161,28 @@ def test_hand_driven_generators_and_all_that_a_whole_run_has_come_back() -> None
     assert loaded.stacks == run.stacks and loaded.options == run.options
     assert loaded.printed.pieces == run.printed.pieces
     assert loaded.steps == run.steps
+
+
+def test_a_long_run_of_generators_driven_by_hand_comes_back_with_its_drivers() -> None:
+    run = cell(
+        """
+        def counts():
+            n = 0
+            while True:
+                n = yield n
+        def drives():
+            c = counts()
+            next(c)
+            for n in range(20_000):
+                c.send(n)
+                if n % 7 == 0:
+                    yield
+        drives()
+        drives()
+        """,
+        baseline="off",
+    ).run
+    assert_same(run, again(run))
 
 
 def worker(number):
