@@ -5,7 +5,8 @@ coroutines on an embedded scheduler, on one thread; a blocking call switches to 
 and the notebook shows what each was doing when, and how threads did on the same program.
 
 What a coroutine can say is imported from here: ``from coro_magic import sleep, spawn, Channel``.
-`run` does for coroutines of any module what the magic does for a cell.
+`run` does for coroutines of any module what the magic does for a cell, and `load` reads a run back that
+was saved as JSON.
 """
 
 from __future__ import annotations
@@ -40,15 +41,21 @@ if TYPE_CHECKING:
     from .measure.conduct import run as run
     from .measure.options import OPTIONS as OPTIONS
     from .measure.run import Run as Run
+    from .show.loading import load as load
 
 __version__ = "0.1.0"
 
 # What needs the engines (and so greenlet and numpy) is loaded when it is first asked for: whoever
 # only speaks the language, in a module of functions, say, does not pay for it.
-_LATER = {"run": "measure.conduct", "OPTIONS": "measure.options", "Run": "measure.run"}
+_LATER = {
+    "run": "measure.conduct",
+    "OPTIONS": "measure.options",
+    "Run": "measure.run",
+    "load": "show.loading",
+}
 
 # What coroutines say, and nothing else: `run` would take the place of a Run that a cell bound to that
-# name, and it and `Run` load the engines.
+# name, `load` that of a function of the user's, and they and `Run` load the engines.
 __all__ = [
     "Cancelled",
     "Channel",

@@ -34,6 +34,10 @@ BORN_WAITING = 11  # -> waiting (for whoever drives it by hand)
 STOPPED = 12  # running -> final, explicitly
 MARKED = 13
 
+# In words, by number.
+KIND_NAMES = ("born", "yielded", "waits", "ended", "woken", "idle", "batch", "resumed", "suspended",
+              "closed", "closed_waiting", "born_waiting", "stopped", "marked")  # fmt: skip
+
 KIND_BITS = 4
 KIND_MASK = (1 << KIND_BITS) - 1
 

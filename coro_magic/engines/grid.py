@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,29 @@ from .events import (
     Floats,
     Ints,
 )
+
+GROUPS, BINS = 256, 512  # of `Cells`, at most
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How many rows of a trace were in which state.
+
+    Attributes
+    ----------
+    per_group:
+        How many neighbouring rows are a group.
+    values:
+        The mean number of rows that were ready, running and waiting, of shape (groups, bins, 3); the bins
+        divide the trace's duration evenly.
+    resumptions:
+        How many there had been by each of so many moments, evenly apart from 0 to the duration; integers
+        of shape (points,).
+    """
+
+    per_group: int
+    values: Floats
+    resumptions: Ints
 
 
 class Grid:
@@ -133,7 +157,7 @@ class Grid:
         )
         # What was there at the end stays there only until the end.
         out = np.stack([np.maximum(alive - running - waiting, 0.0), running, waiting], axis=2)
-        return np.maximum(_at_most(_at_most(out, groups, 0, np.sum), bins, 1, np.mean), 0.0)
+        return np.maximum(at_most(at_most(out, groups, 0, np.sum), bins, 1, np.mean), 0.0)
 
     def progress(self, edges: Floats) -> Ints:
         """Give the number of resumptions before each of `edges`, in seconds."""
@@ -165,7 +189,7 @@ def _coarser(changes: Floats, partial: Floats) -> tuple[Floats, Floats]:
     return new_changes, new_partial
 
 
-def _at_most(values: Floats, count: int, axis: int, how: Any) -> Floats:
+def at_most(values: Floats, count: int, axis: int, how: Any) -> Floats:
     """Bring `axis` down to at most `count` entries, by `how` over neighbours."""
     size = values.shape[axis]
     if size <= count:

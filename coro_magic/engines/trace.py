@@ -20,6 +20,7 @@ than about a tenth of a millisecond; each gets an equal share. All others are ti
 
 from __future__ import annotations
 
+import linecache
 import re
 from array import array
 from collections.abc import Iterator
@@ -53,7 +54,6 @@ from .events import (
     WAITS,
     WOKEN,
     YIELDED,
-    Entries,
     Floats,
     Intervals,
     Ints,
@@ -62,7 +62,7 @@ from .events import (
     entries,
     step_begins,
 )
-from .grid import Grid
+from .grid import BINS, GROUPS, Cells, Grid
 from .longest import LongSteps
 from .totals import Stretch, Totals
 
@@ -74,6 +74,7 @@ __all__ = [
 
 MAX_BATCH = 256
 _FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
+_LINE = 200  # characters of a source line
 
 _NUMBERED = re.compile(r"(.*)-(\d+)")
 
@@ -111,6 +112,8 @@ class Trace:
         self.duration = 0.0
         self.switches = 0
         self.marks: list[Mark] = []
+        # Source lines that cannot be read where the trace is: see `line_of`.
+        self.lines: dict[Where, str] = {}
         self.long_steps = LongSteps(slow_step)
         self.reasons: list[Reason] = [Reason("", None)]
         self._reason_ids: dict[Reason, int] = {self.reasons[0]: 0}
@@ -287,18 +290,27 @@ class Trace:
         out_rows[offsets[~batches]] = rows[~batches]
         within = np.arange(total) - np.repeat(offsets, lengths)
         share = np.repeat((times - begins) / lengths, lengths)
+        out_times = np.repeat(begins, lengths) + (within + 1) * share
+        out_times[offsets + lengths - 1] = times
         expanded = np.repeat(batches, lengths)
         joined = np.concatenate([self._stretches[index] for index in rows[batches]])
         out_rows[expanded] = joined
         out_codes = np.repeat(np.where(batches, YIELDED, codes), lengths)
-        out_begins = np.repeat(begins, lengths) + within * share
-        return out_rows, out_codes, out_begins + share, out_begins
+        # What is saved and read back has no batches, and must give the same beginnings to the last bit.
+        out_begins = step_begins(out_codes & KIND_MASK, out_times, boundary)
+        return out_rows, out_codes, out_times, out_begins
 
     # Reading: who there was.
 
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self._names)
+
+    @property
+    def events_written(self) -> int:
+        """How many events there are, the steps of batches counted one by one."""
+        self.fold()
+        return self._folded + self._batched
 
     @property
     def detailed(self) -> bool:
@@ -364,6 +376,13 @@ class Trace:
         known = np.frombuffer(bytes(self._final), np.int8) - np.int8(1)
         return np.append(known, np.full(len(self) - len(known), -1, np.int8))
 
+    def line_of(self, where: Where | None) -> str:
+        """Give a source line as it is, `_LINE` characters at most; empty if it cannot be read."""
+        if where is None:
+            return ""
+        known = self.lines.get(where)
+        return linecache.getline(*where).rstrip()[:_LINE] if known is None else known
+
     def driven_by_hand(self, row: int) -> bool:
         """Say whether a row was driven by another coroutine, with `next` or `send`."""
         return row in self._driven
@@ -413,6 +432,31 @@ class Trace:
         for chunk in self._chunks:
             yield self._expand(*chunk)
 
+    def events(self) -> tuple[Ints, Ints, Floats, Floats]:
+        """Give all events in the order in which they were written, batches of steps written out.
+
+        Returns
+        -------
+        rows, codes, times and, for a step, when it began, else its time again; each of shape (n,). A code
+        is a kind and, above it, a reason or a waker: see `engines.events`.
+
+        Raises
+        ------
+        ValueError
+            If the run had more events than are kept in detail (see `detailed`).
+        """
+        self._check_detailed()
+        parts = list(self._all())
+        if not parts:
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0)
+        rows, codes, times, begins = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return rows, codes, times, begins
+
+    def _check_detailed(self) -> None:
+        self.fold()
+        if self._grid is not None:
+            raise ValueError("this run was longer than its detail; use occupancy()")
+
     def intervals(self, until: float | None = None) -> Intervals:
         """Give who was in which state from when to when. What has not ended goes on `until`.
 
@@ -421,22 +465,16 @@ class Trace:
         ValueError
             If the run had more events than are kept in detail (see `detailed`): use `occupancy`.
         """
-        self.fold()
-        if self._grid is not None:
-            raise ValueError("this run was longer than its detail; use occupancy()")
         until = self.duration if until is None else until
-        parts: list[Entries] = []
-        turns = 0
-        for rows, codes, times, begins in self._all():
-            part = entries(rows, codes, times, begins)
-            parts.append(part._replace(turn=part.turn + turns))
-            turns += int(IS_RESUMPTION[codes & KIND_MASK].sum())
-        if not parts:
+        # All at once: who drives whom may have begun long before.
+        events = self.events()
+        turns = int(IS_RESUMPTION[events[1] & KIND_MASK].sum())
+        found = entries(*events)
+        if not len(found.row):
             none = np.empty(0, np.int64)
             return Intervals(none, none, np.empty(0), np.empty(0), none, none, none, none)
-        joined = Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        order = np.argsort(joined.row, kind="stable")
-        row, state, begin, reason, waker, turn = (column[order] for column in joined)
+        order = np.argsort(found.row, kind="stable")
+        row, state, begin, reason, waker, turn = (column[order] for column in found)
         end, turn_end = np.append(begin[1:], until), np.append(turn[1:], turns)
         last = np.append(row[1:] != row[:-1], True)
         end[last], turn_end[last] = until, turns
@@ -468,6 +506,16 @@ class Trace:
         for chunk in self._all():
             grid.pour(*chunk)
         return grid.read(len(self), groups, bins, until)
+
+    def cells(self) -> Cells:
+        """Give `occupancy` and `progress` in one, as fine as they are kept where there is no more detail."""
+        self.fold()
+        rows = max(len(self), 1)
+        grid = self._grid
+        per_group = -(-rows // min(GROUPS, rows)) if grid is None else grid.per_group
+        groups = -(-rows // per_group)
+        values = self.occupancy(groups, BINS).round(6)
+        return Cells(per_group, values, self.progress(BINS)[1])
 
     def progress(self, bins: int = 512) -> tuple[Floats, Ints]:
         """Give how many resumptions there had been by each of `bins` + 1 moments, from 0 to the end."""

@@ -188,7 +188,7 @@ class Run:
         return Run.views().picture(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the run as plain dicts, lists, numbers and strings, ready for JSON."""
+        """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `show.document`."""
         return Run.views().to_dict(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -197,8 +197,9 @@ class Run:
         Parameters
         ----------
         path:
-            Its suffix says what: .png, .svg and .pdf the picture, .json all of `to_dict`, .csv one
-            line per coroutine.
+            Its suffix says what: .png, .svg and .pdf the picture; .html the interactive timeline, one
+            file that needs nothing else; .json all of `to_dict`, which `coro_magic.load` reads back;
+            .perfetto.json a trace for Perfetto and chrome://tracing; .csv one line per coroutine.
 
         Raises
         ------

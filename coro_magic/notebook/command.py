@@ -1,4 +1,4 @@
-"""``python -m coro_magic run FILE.py`` and ``python -m coro_magic lab``."""
+"""``python -m coro_magic run FILE.py``, ``... show FILE.json`` and ``... lab``."""
 
 from __future__ import annotations
 
@@ -29,18 +29,24 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="run a script as a %%%%coroutines cell")
     run.add_argument("file", type=Path, metavar="FILE.py")
     run.epilog = "What comes after -- are the script's own arguments."
-    run.add_argument("--save", metavar="PATH", action="append", default=[], help="write the run to a file: "
-                     ".png .svg .pdf .json .csv; may be given more than once")  # fmt: skip
+    _add_saving(run)
     for option in OPTIONS:
         if option.name != "panel":
             run.add_argument(option.flag, default=option.default, choices=option.choices,
                              metavar=option.metavar, help=option.help.replace("%", "%%"))  # fmt: skip
+    shown = commands.add_parser("show", help="print the summary of a run that was saved as .json")
+    shown.add_argument("file", type=Path, metavar="FILE.json")
+    _add_saving(shown)
     lab = commands.add_parser("lab", help="open JupyterLab on the first notebook")
     lab.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
     own, separator, of_script = _split(sys.argv[1:] if arguments is None else arguments)
     given, unknown = parser.parse_known_args(own)
     if given.command == "lab":
         return open_lab([*given.rest, *unknown, *separator, *of_script])
+    if given.command == "show":
+        if unknown or of_script:
+            shown.error(f"unrecognized arguments: {' '.join([*unknown, *of_script])}")
+        return show_saved(given.file, given.save)
     if unknown:
         run.error(f"unrecognized arguments: {' '.join(unknown)}")
     values = {k: v for k, v in vars(given).items() if k not in ("command", "file", "save")}
@@ -49,6 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         run.error(str(error))
     return run_script(given.file, options, given.save, of_script)
+
+
+def _add_saving(command: argparse.ArgumentParser) -> None:
+    suffixes = " ".join(show.SUFFIXES)
+    command.add_argument("--save", metavar="PATH", action="append", default=[],
+                         help=f"write the run to a file ({suffixes}); may be given twice")  # fmt: skip
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
@@ -87,13 +99,33 @@ def run_script(path: Path, options: Options, save: list[str], arguments: list[st
     if options.picture == "on":
         print(show.summary(run))
     status = _status(run)
-    for target in save:
+    return (status or 2) if not _saved(run, save) else status
+
+
+def show_saved(path: Path, save: list[str]) -> int:
+    """Print the summary of a run that was saved, and save it as something else. Gives 2 if that fails."""
+    try:
+        run = show.load(path)
+    except OSError as error:
+        print(f"{path}: {error.strerror}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(show.summary(run))
+    return 0 if _saved(run, save) else 2
+
+
+def _saved(run: Run, targets: list[str]) -> bool:
+    """Write a run to files, and say whether all of them could be written."""
+    well = True
+    for target in targets:
         try:
             show.save(run, target)
         except (OSError, ValueError) as error:
             print(f"{target}: {error}", file=sys.stderr)
-            status = status or 2
-    return status
+            well = False
+    return well
 
 
 def _status(run: Run) -> int:

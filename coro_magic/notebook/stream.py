@@ -38,8 +38,11 @@ class _Kept:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         with self._lock:
-            self._texts.append(text)
-        return len(text)
+            # It may have been released while this waited for the lock.
+            if not self._straight:
+                self._texts.append(text)
+                return len(text)
+        return self._stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write one after the other."""

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ..measure.run import Run, Views
+from .suffixes import SUFFIXES
 from .words import headline, summary
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from .tabs import Panel
 
 __all__ = [
+    "SUFFIXES",
     "compared",
     "compared_in_words",
     "headline",
+    "load",
     "panel",
     "picture",
     "png",
@@ -64,8 +67,8 @@ def png(figure: Figure) -> bytes:
 
 
 def to_dict(run: Run) -> dict[str, Any]:
-    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `export.to_dict`."""
-    from .export import to_dict
+    """Give the run as plain dicts, lists, numbers and strings, ready for JSON; see `document`."""
+    from .document import to_dict
 
     return to_dict(run)
 
@@ -75,6 +78,13 @@ def save(run: Run, path: str | os.PathLike[str]) -> None:
     from .export import save
 
     save(run, path)
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Read a run back that was saved as JSON; see `loading.load`."""
+    from .loading import load
+
+    return load(path)
 
 
 def compared(comparison: Comparison) -> Figure:

@@ -27,7 +27,7 @@ from ipywidgets import (  # type: ignore[import-untyped,unused-ignore]
 
 from ..measure.options import OPTIONS, Option
 from ..measure.run import Run
-from . import export, markup
+from . import markup
 from .text import error_text
 
 OnMain = Callable[[Callable[[], None]], None]
@@ -139,8 +139,7 @@ class Save(VBox):  # type: ignore[misc,unused-ignore]
         self._run = run
         self._replace = ""
         self._busy = threading.Lock()
-        known = [(word, suffix) for word, suffix in _KINDS if suffix in export.SUFFIXES]
-        self.kind = Dropdown(options=known, description="save as", style={"description_width": "initial"},
+        self.kind = Dropdown(options=_KINDS, description="save as", style={"description_width": "initial"},
                              layout=Layout(width="11em"))  # fmt: skip
         self.name = Text(placeholder="name of the file", continuous_update=True, layout=Layout(width="14em"),
                          tooltip="beside the notebook, unless it says where")  # fmt: skip

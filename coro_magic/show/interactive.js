@@ -11,7 +11,7 @@
 const STATES = ["ready", "running", "waiting", "done", "failed", "cancelled", "left over"];
 const READY = 0, RUNNING = 1, WAITING = 2, FAILED = 4, CANCELLED = 5, LEFT_OVER = 6;
 const BY_HAND = 1, DAEMON = 2, BODY = 4;
-const EDGE_KINDS = ["spawn", "join", "message", "other"];
+const EDGE_KINDS = ["spawn", "join", "message", "other", "send"];
 
 // The light colours and the heights are those of palette.py; the dark ones keep their order of brightness.
 const LIGHT = {
@@ -28,7 +28,9 @@ const HEIGHTS = [0.56, 0.86, 0.32];
 const NOT_BEGUN = "not begun", OTHER = "other waits";
 
 const AXIS = 24, CAPTION = 24, FLAG = 15, FLAG_LINES = 3, GAP = 10, BAR_RIGHT = 12, MINI = 46;
+const TALLEST = 30; // pixels: the height of a row at most
 const FEW_PIXELS = 4; // a line this high shows bars of its own; lower ones are mixed
+const FUNCTION = 4; // the height of a function's line, in rows
 const CELL = 2; // pixels: the size of a cell of the mixture
 const FEW_ARROWS = 400;
 const MOST_MARKERS = 3000;
@@ -66,7 +68,7 @@ function percent(share) {
 function moment(seconds, step) {
   const [scale, unit] = step >= 0.1 ? [1, "s"] : step >= 1e-4 ? [1e3, "ms"] : step >= 1e-7 ? [1e6, "µs"] : [1e9, "ns"];
   const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step * scale) - 1e-9)));
-  return `${(seconds * scale).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+  return `${(seconds * scale + 0).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
 
 function niceStep(span, most) {
@@ -161,7 +163,7 @@ class Side {
     this.seconds = Number.isFinite(meta.seconds) ? meta.seconds : 0;
     this.switches = meta.switches || 0;
     this.names = meta.names || [];
-    this.reasons = meta.reasons || [];
+    this.reasons = (meta.reasons || []).map((reason) => ({ ...reason, verb: reason.verb || NOT_BEGUN }));
     this.marks = meta.marks || [];
     this.slow = meta.slow || [];
     this.base = column("row.base", Int32Array, 0);
@@ -251,6 +253,9 @@ function arrange(side, { order, text, state, folded, opened }) {
   return { count, lineOf, start, rows: sequence, depth, kids, group: null, hits, grouped: false };
 }
 
+// How high all lines are together, in rows.
+function heightOf(lines) { return lines.units ? lines.units[lines.count] : lines.count; }
+
 function byTree(side, keep, filtered, folded) {
   const n = side.rows;
   // A line that is shown shows its ancestors too.
@@ -313,8 +318,11 @@ function byFunction(side, keep, hits, lineOf, opened) {
       start.push(rows.length);
     }
   }
+  // A whole function is as high as some rows, where we paint it; pictures from the kernel have lines of one height.
+  const units = side.cellsMode ? null : new Float32Array(group.length + 1);
+  if (units) group.forEach((base, line) => { units[line + 1] = units[line] + (base >= 0 ? FUNCTION : 1); });
   return {
-    count: group.length, lineOf, start: Int32Array.from(start), rows: Int32Array.from(rows),
+    units, count: group.length, lineOf, start: Int32Array.from(start), rows: Int32Array.from(rows),
     depth: Uint8Array.from(depth), kids: null, group: Int32Array.from(group), hits, grouped: members.size < hits,
   };
 }
@@ -395,7 +403,7 @@ function paintRow(raster, sums, bars, axis, row, x0, scale, top, bottom, colours
     const share = Math.max(xb - xa, 1e-6);
     if (state === RUNNING) running[column] += share;
     else if (state === READY) ready[column] += share;
-    else { waiting[column] += share; colours.last = bars.reason[i]; sums.reasons[column] = bars.reason[i]; }
+    else { waiting[column] += share; sums.reasons[column] = bars.reason[i]; }
     if (column < from) from = column;
     if (column > to) to = column;
   }
@@ -414,27 +422,34 @@ function paintRow(raster, sums, bars, axis, row, x0, scale, top, bottom, colours
   }
 }
 
-// How many rows were in which state, in `bins` columns of each of some groups of lines: ready, running, waiting.
-// The same as `Side.shares` in Python: a bar adds to the cells it touches in part, and one to those between.
-function shares(side, bars, axis, lines, from, to, groups, x0, x1, bins) {
-  const stride = bins + 1;
-  const part = new Float32Array(groups * 3 * stride), change = new Float32Array(groups * 3 * stride);
-  const size = new Float32Array(groups);
+// How many rows were in which state, in `bins` columns of each of some groups of lines. The channels are ready,
+// running, and then the waits that have colours of their own. The same as `Side.shares` in Python: a bar
+// adds to the cells it touches in part, and one to those between.
+function shares(bars, axis, lines, from, to, groups, x0, x1, bins, slots, room = null) {
+  const stride = bins + 1, channels = 2 + slots.count, length = groups * channels * stride;
+  const { part, change } = room ? room.floats(length) : { part: new Float32Array(length), change: new Float32Array(length) };
+  const size = new Float32Array(groups), used = new Uint8Array(groups * channels);
   const begins = bars.begins(axis), ends = bars.ends(axis);
   const scale = bins / (x1 - x0), per = (to - from) / groups;
-  const { state, start } = bars;
+  const { state, reason, start } = bars, { table } = slots;
+  const whole = x0 <= 0;
   for (let line = from; line < to; line++) {
-    const g = Math.min(groups - 1, Math.floor((line - from) / per));
+    const g = Math.min(groups - 1, Math.floor((line - from) / per)), first = g * channels;
     for (let k = lines.start[line]; k < lines.start[line + 1]; k++) {
       const row = lines.rows[k];
       size[g]++;
       const last = start[row + 1];
-      for (let i = bars.after(row, x0, axis); i < last; i++) {
-        if (begins[i] >= x1) break;
-        const xa = Math.max(0, (begins[i] - x0) * scale), xb = Math.min(bins, (ends[i] - x0) * scale);
-        const at = (g * 3 + state[i]) * stride;
+      for (let i = whole ? start[row] : bars.after(row, x0, axis); i < last; i++) {
+        const begin = begins[i];
+        if (begin >= x1) break;
+        let xa = (begin - x0) * scale, xb = (ends[i] - x0) * scale;
+        if (xa < 0) xa = 0;
+        if (xb > bins) xb = bins;
+        const its = state[i] === WAITING ? table[reason[i] + 1] : state[i];
+        used[first + its] = 1;
+        const at = (first + its) * stride;
         const ia = xa | 0, ib = xb | 0;
-        if (ia === ib) { part[at + ia] += Math.max(xb - xa, 1e-6); continue; }
+        if (ia === ib) { part[at + ia] += xb - xa > 1e-6 ? xb - xa : 1e-6; continue; }
         part[at + ia] += ia + 1 - xa;
         part[at + ib] += xb - ib;
         change[at + ia + 1] += 1;
@@ -442,79 +457,107 @@ function shares(side, bars, axis, lines, from, to, groups, x0, x1, bins) {
       }
     }
   }
-  for (let at = 0; at < part.length; at += stride) {
+  for (let channel = 0; channel < used.length; channel++) {
+    if (!used[channel]) continue;
+    const at = channel * stride;
     let sum = 0;
     for (let i = at; i < at + stride; i++) { sum += change[i]; part[i] += sum; }
   }
-  return { groups, bins, stride, part, size };
+  return { groups, bins, stride, channels, part, size, used };
 }
 
-// The cells of a reply in the same form; they are shares of the rows of a line.
-function sharesOfReply(bytes, groups, bins, sizes) {
+// Arrays that are used again in every frame.
+class Room {
+  floats(length) {
+    if (!this.part || this.part.length < length) { this.part = new Float32Array(length); this.change = new Float32Array(length); }
+    else { this.part.fill(0, 0, length); this.change.fill(0, 0, length); }
+    return this;
+  }
+}
+
+// The cells of a reply in the same form. Their bytes are shares of the rows of a line of cells; with `turns`, where
+// only one row runs at a time, that of running is the share of the time in which one of them did.
+function sharesOfReply(bytes, groups, bins, sizes, turns) {
   const stride = bins + 1;
   const part = new Float32Array(groups * 3 * stride);
   for (let g = 0, k = 0; g < groups; g++) {
-    const scale = sizes[g] / 255;
+    const scale = sizes[g] / 255, ran = turns ? 1 / 255 : scale;
     for (let i = 0; i < bins; i++, k += 3) {
+      part[(g * 3 + RUNNING) * stride + i] = bytes[k] * ran;
       part[(g * 3 + READY) * stride + i] = bytes[k + 1] * scale;
-      part[(g * 3 + RUNNING) * stride + i] = bytes[k] * scale;
       part[(g * 3 + WAITING) * stride + i] = bytes[k + 2] * scale;
     }
   }
-  return { groups, bins, stride, part, size: sizes };
+  return { groups, bins, stride, channels: 3, part, size: sizes };
 }
 
 // Mix the colours of the states in each cell, for many rows; as `mixed_colours` in rows.py.
 function paintMixed(raster, cells, colours, takesTurns) {
-  const { groups, bins, stride, part, size } = cells;
-  const w = colours.rgb.waiting, r = colours.rgb.ready, b = colours.rgb.running;
-  const share = (g, state, i) => Math.max(0, part[(g * 3 + state) * stride + i]) / size[g];
+  const { groups, bins, stride, channels, part, size, used } = cells;
+  const { channelRgb } = colours, running = channelRgb[RUNNING];
+  const { pixels } = raster;
+  const rest = new Float32Array(bins), red = new Float32Array(bins), green = new Float32Array(bins), blue = new Float32Array(bins);
   let alive = 0, busy = 0;
-  for (let g = 0; g < groups; g++) {
-    if (!size[g]) continue;
-    for (let i = 0; i < bins; i++) {
-      const ran = share(g, RUNNING, i);
-      if (ran > 1e-9) busy++;
-      if (ran + share(g, READY, i) + share(g, WAITING, i) > 1e-9) alive++;
-    }
-  }
-  // The fewer cells there are in which somebody ran, the more each of them must stand out.
-  const least = 0.04 + 0.61 * (1 - busy / (alive + 1)) ** 2;
-  for (let g = 0; g < groups; g++) {
-    for (let i = 0; i < bins; i++) {
-      const at = g * raster.width + i;
-      if (!size[g]) { raster.pixels[at] = 0; continue; }
-      const ready = share(g, READY, i), waiting = share(g, WAITING, i), own = share(g, RUNNING, i);
-      const rest = ready + waiting, all = rest + own;
-      if (all <= 1e-9) { raster.pixels[at] = 0; continue; }
-      const ran = Math.min(1, own * (takesTurns ? size[g] : 1));
-      let blue = own > 1e-9 ? least + (1 - least) * Math.sqrt(ran) : 0;
-      if (rest < 1e-6 * all) blue = 1;
-      const p = rest > 0 ? ready / rest : 0;
-      const mix = (k) => Math.round((1 - blue) * (p * r[k] + (1 - p) * w[k]) + blue * b[k]);
-      raster.pixels[at] = packed([mix(0), mix(1), mix(2)], Math.round(255 * Math.min(1, 0.45 + 0.55 * all)));
+  for (let pass = 0; pass < 2; pass++) {
+    // The fewer cells there are in which somebody ran, the more each of them must stand out.
+    const least = 0.04 + 0.61 * (1 - busy / (alive + 1)) ** 2;
+    // How crowded it is shows in a part of the lines.
+    for (let g = 0, by = pass || groups < 64 ? 1 : 4; g < groups; g += by) {
+      if (!size[g]) continue;
+      rest.fill(0);
+      if (pass) { red.fill(0); green.fill(0); blue.fill(0); }
+      for (let c = 0; c < channels; c++) {
+        if (c === RUNNING || (used && !used[g * channels + c])) continue;
+        const at = (g * channels + c) * stride, [r, v, b] = channelRgb[c];
+        if (!pass) for (let i = 0; i < bins; i++) rest[i] += part[at + i];
+        else {
+          for (let i = 0; i < bins; i++) {
+            const share = part[at + i];
+            if (share > 0) { rest[i] += share; red[i] += share * r; green[i] += share * v; blue[i] += share * b; }
+          }
+        }
+      }
+      const at = (g * channels + RUNNING) * stride, whole = 1 / size[g], ranIn = takesTurns ? 1 : whole;
+      if (!pass) {
+        for (let i = 0; i < bins; i++) {
+          const own = part[at + i];
+          if (own > 1e-7) busy++;
+          if (own + rest[i] > 1e-7) alive++;
+        }
+        continue;
+      }
+      for (let i = 0, pixel = g * raster.width; i < bins; i++, pixel++) {
+        const own = part[at + i], other = rest[i];
+        if (own + other <= 1e-7) continue;
+        const ran = own * ranIn;
+        let dark = own > 1e-7 ? least + (1 - least) * Math.sqrt(ran < 1 ? ran : 1) : 0;
+        if (other < 1e-6 * own) dark = 1;
+        const light = other > 0 ? (1 - dark) / other : 0;
+        const full = 0.45 + 0.55 * (own + other) * whole;
+        pixels[pixel] = ((((full < 1 ? full * 255 : 255) | 0) << 24) | ((light * blue[i] + dark * running[2] + 0.5) << 16)
+          | ((light * green[i] + dark * running[1] + 0.5) << 8) | (light * red[i] + dark * running[0] + 0.5)) >>> 0;
+      }
     }
   }
 }
 
 // Divide a line's height among the states: who runs at the bottom, then who is ready, then who waits.
 function paintStacked(raster, cells, g, x, wide, top, bottom, colours) {
-  const { stride, part, size, bins } = cells;
-  const room = bottom - top - (bottom - top > 7 ? 2 : 0);
-  const each = size[g] ? room / size[g] : 0;
-  const base = bottom - (bottom - top > 7 ? 1 : 0);
+  const { stride, channels, part, size, bins } = cells;
+  const inset = bottom - top > 7 ? 1 : 0;
+  const base = bottom - inset, room = base - top - inset, each = size[g] ? room / size[g] : 0;
+  const first = g * channels * stride;
   for (let i = 0; i < bins; i++) {
-    const ran = part[(g * 3 + RUNNING) * stride + i], ready = part[(g * 3 + READY) * stride + i];
-    const all = ran + ready + Math.max(0, part[(g * 3 + WAITING) * stride + i]);
-    if (!(all > 1e-7)) continue;
     const xa = x + Math.round(i * wide), xb = x + Math.round((i + 1) * wide);
     let y = base;
-    const low = ran > 1e-7 ? Math.max(Math.min(2, room / 3), ran * each) : 0;
-    const stack = [[low, colours.states[RUNNING]], [ready * each, colours.states[READY]], [all * each - ran * each - ready * each, colours.states[WAITING]]];
-    for (const [high, colour] of stack) {
-      if (high <= 0) continue;
+    for (let slot = 0; slot < channels; slot++) {
+      const c = slot === 0 ? RUNNING : slot === 1 ? READY : slot;
+      const share = part[first + c * stride + i];
+      if (!(share > 1e-7)) continue;
+      // Who ran at all is seen.
+      const high = c === RUNNING ? Math.max(Math.min(2, room / 3), share * each) : share * each;
       const up = Math.max(y - high, base - room);
-      raster.fill(xa, xb, Math.round(up), Math.round(y), colour);
+      raster.fill(xa, xb, Math.round(up), Math.round(y), colours.channels[c]);
       y = up;
     }
   }
@@ -570,12 +613,18 @@ function waitColour(theme, waits, verb) {
 }
 
 function coloursOf(theme, waits, side) {
-  const ready = rgb(theme.ready), running = rgb(side.takesTurns ? theme.running : theme.active), waiting = rgb(theme.waits[0]);
-  const known = side.reasons.map((reason) => packed(rgb(waitColour(theme, waits, reason.verb))));
-  const plain = packed(waiting);
+  const ready = rgb(theme.ready), running = rgb(side.takesTurns ? theme.running : theme.active);
+  const verbs = waits.length ? waits : ["waiting"];
+  const channelRgb = [ready, running, ...verbs.map((verb) => rgb(waitColour(theme, waits, verb)))];
+  if (channelRgb.length < 3) channelRgb.push(rgb(theme.waits[0]));
+  const channels = channelRgb.map((colour) => packed(colour));
+  const other = Math.max(0, verbs.indexOf(OTHER));
+  const slot = side.reasons.map((reason) => { const at = verbs.indexOf(reason.verb); return at >= 0 ? at : other; });
   return {
-    states: [packed(ready), packed(running), plain], rgb: { ready, running, waiting },
-    reason: (i) => (i >= 0 && i < known.length ? known[i] : plain),
+    states: channels.slice(0, 3), channels, channelRgb,
+    // By a reason's number plus one: its channel.
+    slots: { count: verbs.length, table: Uint8Array.from([0, ...slot], (at) => WAITING + at) },
+    reason: (i) => channels[2 + (i >= 0 && i < slot.length ? slot[i] : 0)],
   };
 }
 
@@ -612,8 +661,9 @@ const STYLE = `
 .coro-legend canvas { width: 20px; height: 14px; flex: none; }
 .coro-note { color: var(--coro-faint); font-size: 12px; min-height: 17px; padding: 2px; }
 .coro-help { font-size: 12px; color: var(--coro-faint); padding: 6px 10px; margin: 0 0 6px; background: var(--coro-lane); border-radius: 6px; }
-.coro-help dl { display: grid; grid-template-columns: max-content 1fr; gap: 1px 12px; margin: 0; }
-.coro-help dt { color: var(--coro-ink); font-weight: 600; } .coro-help dd { margin: 0; }
+.coro-help { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 1px 12px; }
+.coro-help > div { display: contents; } .coro-help b { color: var(--coro-ink); }
+@container (max-width: 560px) { .coro-help { grid-template-columns: 1fr; } }
 .coro-live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .coro-card { flex: 0 0 min(38%, 400px); min-width: 0; max-height: var(--coro-card-height, 600px); overflow: auto; border: 1px solid var(--coro-line); border-radius: 8px;
   padding: 10px 12px; background: var(--coro-paper); font-size: 12.5px; }
@@ -633,14 +683,14 @@ const STYLE = `
 .coro-card th, .coro-card td { text-align: left; vertical-align: top; padding: 1px 8px 1px 0; overflow-wrap: anywhere; border: 0; background: none; color: inherit; font-weight: normal; }
 .coro-card th { color: var(--coro-faint); }
 .coro-card td.coro-num { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.coro-code { font: 12px/1.5 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); background: var(--coro-lane); border-radius: 5px; overflow-x: auto; padding: 3px 0; }
+.coro-code { font: 11.5px/1.55 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); background: var(--coro-lane); border-radius: 5px; overflow-x: auto; padding: 3px 0; }
 .coro-code div { display: flex; white-space: pre; padding: 0 6px 0 0; border-left: 3px solid transparent; width: max-content; min-width: 100%; }
 .coro-code div > span:first-child { flex: none; width: 34px; text-align: right; padding-right: 9px; color: var(--coro-faint); user-select: none; }
 .coro-code .coro-lit { background: color-mix(in srgb, var(--coro-ready) 30%, transparent); border-left-color: var(--coro-ready); font-weight: 600; }
 .coro-now .coro-code .coro-lit { background: color-mix(in srgb, var(--coro-running) 26%, transparent); border-left-color: var(--coro-running); }
 .coro-frame { margin: 6px 0 10px; } .coro-frame > p { font-size: 12px; color: var(--coro-faint); } .coro-frame > p b { color: var(--coro-ink); }
 .coro-locals { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0 8px; margin: 3px 0 0 6px; font: 12px/1.45 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); }
-.coro-locals dt { color: var(--coro-faint); font-weight: normal; } .coro-locals dd { margin: 0; overflow-wrap: anywhere; }
+.coro-locals > div { display: contents; } .coro-locals span:first-child { color: var(--coro-faint); } .coro-locals span { overflow-wrap: anywhere; }
 .coro-steps { margin-top: 8px; border-top: 1px solid var(--coro-line); padding-top: 8px; }
 .coro-player { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; }
 .coro-player input[type="range"] { flex: 1 1 140px; min-width: 100px; accent-color: var(--coro-running); margin: 0; }
@@ -670,6 +720,10 @@ const KEYS = [
 
 let views = 0;
 
+// Front ends have keys of their own: in a notebook a B would make a new cell, and two zeros restart the kernel.
+// What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
+function ours(event) { return !event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter"); }
+
 class Timeline {
   constructor(element, source, options = {}) {
     const { meta, buffers } = source.first;
@@ -687,13 +741,14 @@ class Timeline {
     if (this.sides.some((side) => side.rows > 200 && !side.cellsMode) && this.sides.every((side) => !side.cellsMode)) this.order = "function";
     this.rows = this.sides.map((side) => ({
       side, top: 0, zoom: 1, folded: new Set(), opened: new Set(), version: 0, raster: new Raster(),
-      base: null, sharp: null, detail: null, message: "", box: { y: 0, plotY: 0, plotH: 0, flags: 0, height: 0 },
+      whole: {}, sharp: null, detail: null, message: "", box: { y: 0, plotY: 0, plotH: 0, flags: 0, height: 0 },
     }));
     this.selected = null; this.focused = null; this.hover = null; this.step = null;
     this.arrows = false; this.critical = false; this.askedEdges = new Map();
     this.dirty = { base: false, over: false, mini: false };
     this.stats = { frames: 0, last: 0, worst: 0, base: 0 };
     this.labels = new Map();
+    this.room = new Room();
     this.stop = new AbortController();
     this.build();
     this.retheme();
@@ -734,9 +789,10 @@ class Timeline {
       h("label", {}, "Axis", this.axisSelect), h("label", {}, "Rows", this.orderSelect),
       h("label", {}, "Find", this.textInput), this.stateSelect, h("span", { class: "coro-push" }),
       this.buttons.arrows, this.buttons.critical, this.buttons.out, this.buttons.in, this.buttons.fit, this.buttons.fitFirst, this.buttons.help);
-    this.help = h("div", { class: "coro-help", hidden: true }, h("dl", {}, KEYS.map(([key, what]) => [h("dt", {}, key), h("dd", {}, what)])));
+    this.help = h("div", { class: "coro-help", hidden: true, role: "list" }, KEYS.map(([key, what]) => h("div", { role: "listitem" }, h("b", {}, key), h("span", {}, what))));
     const label = `${this.meta.headline || "Timeline"}. Arrow keys move, plus and minus zoom, Enter opens a coroutine.`;
     this.canvas = h("canvas", { class: "coro-canvas", role: "img", tabindex: "0", "aria-label": label, "data-testid": "coro-canvas" });
+    this.context = this.canvas.getContext("2d");
     this.over = h("canvas", { class: "coro-over", "aria-hidden": "true" });
     this.tip = h("div", { class: "coro-tip", role: "tooltip", "data-testid": "coro-tip", hidden: true });
     this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over, this.tip);
@@ -753,10 +809,17 @@ class Timeline {
       this.stepper = new Stepper(this, steps);
       this.root.insertBefore(this.stepper.root, this.live);
     }
-    this.buttons.fitFirst.hidden = sides.length < 2;
+    // Only where the coroutines take a small part of the axis does it bring anything.
+    this.buttons.fitFirst.hidden = sides.length < 2 || this.full(0) > 0.75 * this.full();
     this.buttons.arrows.disabled = !sides.some((side) => side.cellsMode || (side.edges && side.edges.from.length));
     this.buttons.critical.disabled = !sides.some((side) => side.path);
     this.buttons.critical.hidden = this.buttons.critical.disabled;
+    if (this.source.saved && sides.some((side) => side.cellsMode)) {
+      for (const one of [this.axisSelect, this.orderSelect, this.textInput, this.stateSelect]) {
+        one.disabled = true;
+        one.title = "A run this long can only be arranged in the notebook, with its kernel.";
+      }
+    }
     this.element.append(this.root);
 
     on(this.axisSelect, "change", () => this.setAxis(this.axisSelect.value));
@@ -775,17 +838,21 @@ class Timeline {
     });
     on(this.canvas, "keydown", (event) => this.keyed(event));
     on(this.root, "keydown", (event) => {
-      if (event.key === "Escape" && !this.card.hidden) { this.closeCard(); event.preventDefault(); event.stopPropagation(); }
-      // Front ends have keys of their own, which must not fire while somebody types here.
-      else if (event.target === this.textInput) event.stopPropagation();
+      if (event.key === "Escape" && !this.card.hidden) { this.closeCard(); event.preventDefault(); }
+      if (ours(event)) event.stopPropagation();
     });
+    // JupyterLab hears keys after us, Notebook 7 before us; that one leaves alone what has this attribute.
+    on(window, "keydown", (event) => {
+      if (this.root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours(event));
+    }, { capture: true });
     on(this.canvas, "focus", () => { this.want("over"); });
     on(this.canvas, "blur", () => { this.want("over"); });
     this.gestures();
   }
 
   watch() {
-    this.sizes = new ResizeObserver(() => this.resize());
+    // Front ends draw us before we are in the page: only now it is known how things look there.
+    this.sizes = new ResizeObserver(() => { this.retheme(); this.resize(); });
     this.sizes.observe(this.stage);
     this.themes = new MutationObserver(() => { this.retheme(); this.want("base"); });
     const look = { attributes: true, attributeFilter: ["class", "theme", "data-theme", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "style"] };
@@ -823,9 +890,10 @@ class Timeline {
     this.font = (size, weight = "") => `${weight} ${size}px ${font}`;
     if (old === theme && paper === this.paper) return;
     this.colours = this.sides.map((side) => coloursOf(theme, this.waits, side));
-    for (const rows of this.rows) for (const picture of [rows.base, rows.sharp]) if (picture) picture.image = null;
+    for (const rows of this.rows) for (const picture of [...Object.values(rows.whole), rows.sharp]) if (picture) picture.image = null;
     this.hatching = null;
     this.miniature = null;
+    this.stamps = new Map();
     this.drawLegend();
   }
 
@@ -909,6 +977,9 @@ class Timeline {
   arrangeRows(rows) {
     rows.lines = arrange(rows.side, { order: this.order, text: this.filter.text, state: this.filter.state, folded: rows.folded, opened: rows.opened });
     rows.version++;
+    const bad = [];
+    for (let row = 0; row < rows.side.rows; row++) if (rows.lines.lineOf[row] >= 0 && this.badEnd(rows.side, row)) bad.push(row);
+    rows.bad = Int32Array.from(bad);
     rows.plain = this.order === "spawn" && rows.lines.hits === rows.side.rows;
     rows.detail = null;
     rows.sharp = null;
@@ -930,21 +1001,21 @@ class Timeline {
     const width = this.stage.clientWidth;
     if (width < 60) return;
     const dpr = window.devicePixelRatio || 1;
-    const context = this.context || (this.context = this.canvas.getContext("2d"));
+    const { context } = this;
     context.font = this.font(12);
     let widest = 0;
     for (const { side, lines } of this.rows) {
-      for (let line = 0, step = Math.max(1, Math.floor(lines.count / 200)); line < lines.count; line += step) {
+      for (let line = 0, step = Math.max(1, Math.ceil(lines.count / 60)); line < lines.count; line += step) {
         widest = Math.max(widest, context.measureText(this.labelOf(side, lines, line)).width + 12 * (lines.depth ? lines.depth[line] : 0));
       }
     }
     const indented = this.order === "tree" || this.order === "function" ? 14 : 0;
-    this.gutter = Math.round(clamp(widest + 26 + indented, 58, Math.min(230, width * 0.28)));
+    this.gutter = Math.round(clamp(widest + 26 + indented, 68, Math.min(190, width * 0.26)));
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
-    const most = clamp((window.innerHeight || 800) * 0.6, 260, 620);
-    const each = this.order === "function" ? 72 : 22;
-    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(lines.count * each, 30)));
+    const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
+    const usual = this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
+    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(heightOf(lines) * (this.tall(lines) ? 76 : usual), 30)));
     const sum = natural.reduce((a, b) => a + b, 0);
     let heights = natural;
     if (sum > most && natural.length === 2) {
@@ -978,11 +1049,14 @@ class Timeline {
     this.draw();
   }
 
+  // Whether all lines are as high as those of whole functions: see `byFunction`.
+  tall(lines) { return lines.grouped && !lines.units; }
+
   // A line's height, and the rows within bounds.
   settle(rows) {
     const { lines, box } = rows;
-    const count = Math.max(lines.count, 1);
-    const whole = Math.min(box.plotH / count, this.order === "function" ? 90 : 30);
+    const count = Math.max(heightOf(lines), 1);
+    const whole = Math.min(box.plotH / count, this.tall(lines) ? 3 * TALLEST : TALLEST);
     const tallest = Math.max(whole, 34);
     rows.zoom = clamp(rows.zoom, 1, tallest / whole);
     rows.lh = whole * rows.zoom;
@@ -992,26 +1066,40 @@ class Timeline {
   zoomRows(rows, factor, py = null) {
     const { box } = rows;
     const at = py === null ? box.plotH / 2 : clamp(py - box.plotY, 0, box.plotH);
-    const line = rows.top + at / rows.lh;
+    const unit = rows.top + at / rows.lh;
     const before = rows.lh;
     rows.zoom *= factor;
     this.settle(rows);
-    rows.top = line - at / rows.lh;
+    rows.top = unit - at / rows.lh;
     this.settle(rows);
     this.want("base");
     return before !== rows.lh;
   }
 
-  scrollRows(rows, byLines) { const before = rows.top; rows.top += byLines; this.settle(rows); this.want("base"); return rows.top !== before; }
+  scrollRows(rows, by) { const before = rows.top; rows.top += by; this.settle(rows); this.want("base"); return rows.top !== before; }
 
   px(x) { return this.plotX + ((x - this.x0) / (this.x1 - this.x0)) * this.plotW; }
 
   value(px) { return this.x0 + ((px - this.plotX) / this.plotW) * (this.x1 - this.x0); }
 
-  lineY(rows, line) { return rows.box.plotY + (line - rows.top) * rows.lh; }
+  lineY(rows, line) { return rows.box.plotY + ((rows.lines.units ? rows.lines.units[line] : line) - rows.top) * rows.lh; }
+
+  lineHeight({ lines, lh }, line) { return lines.units ? (lines.units[line + 1] - lines.units[line]) * lh : lh; }
+
+  middle(rows, line) { return this.lineY(rows, line) + this.lineHeight(rows, line) / 2; }
+
+  lineAt(rows, py) {
+    const unit = rows.top + (py - rows.box.plotY) / rows.lh, { units, count } = rows.lines;
+    if (!units) return Math.floor(unit);
+    let low = 0, high = count;
+    while (low < high) { const middle = (low + high) >> 1; if (units[middle + 1] > unit) high = middle; else low = middle + 1; }
+    return low;
+  }
 
   inView(rows) {
-    return [Math.max(0, Math.floor(rows.top)), Math.min(rows.lines.count, Math.ceil(rows.top + rows.box.plotH / rows.lh - 1e-9))];
+    const { box, lines, lh, top } = rows;
+    if (lines.units) return [this.lineAt(rows, box.plotY), Math.min(lines.count, this.lineAt(rows, box.plotY + box.plotH - 1e-6) + 1)];
+    return [Math.max(0, Math.floor(top)), Math.min(lines.count, Math.ceil(top + box.plotH / lh - 1e-9))];
   }
 
   labelOf(side, lines, line) {
@@ -1075,7 +1163,7 @@ class Timeline {
     let step = niceStep(span, this.plotW / 92);
     if (this.axis === "switches") step = Math.max(1, Math.round(step));
     const out = [];
-    for (let i = Math.ceil(this.x0 / step - 1e-9), n = 0; i * step <= this.x1 && n < 200; i++, n++) out.push(i * step);
+    for (let i = Math.ceil(this.x0 / step - 1e-9), n = 0; i * step <= this.x1 && n < 200; i++, n++) out.push(i * step + 0);
     return { step, values: out };
   }
 
@@ -1124,7 +1212,7 @@ class Timeline {
     c.beginPath(); c.rect(0, box.plotY, this.width, box.plotH); c.clip();
     if (rows.lh >= 9) {
       c.fillStyle = theme.lane;
-      for (let line = from; line < to; line++) if (line % 2 === 0) c.fillRect(plotX, this.lineY(rows, line), plotW, rows.lh);
+      for (let line = from; line < to; line++) if (line % 2 === 0) c.fillRect(plotX, this.lineY(rows, line), plotW, this.lineHeight(rows, line));
     } else { c.fillStyle = theme.lane; c.fillRect(plotX, box.plotY, plotW, box.plotH); }
     c.fillStyle = theme.grid;
     for (const value of ticks.values) c.fillRect(Math.round(this.px(value)), box.plotY, 1, box.plotH);
@@ -1152,8 +1240,7 @@ class Timeline {
     if (lh < FEW_PIXELS && !lines.grouped) {
       const cell = Math.max(CELL, Math.round(dpr * CELL));
       const groups = Math.max(1, Math.min(to - from, Math.floor(height / cell))), bins = Math.max(1, Math.floor(width / cell));
-      const cells = shares(side, bars, axis, lines, from, to, groups, this.x0, this.x1, bins);
-      rows.cells = { cells, from, to, x0: this.x0, x1: this.x1 };
+      const cells = shares(bars, axis, lines, from, to, groups, this.x0, this.x1, bins, colours.slots, this.room);
       raster.resize(bins, groups).clear();
       paintMixed(raster, cells, colours, side.takesTurns);
       this.blit(raster.done(), left, Math.round(this.lineY(rows, from) * dpr), width, Math.round((to - from) * lh * dpr), [top, height]);
@@ -1165,14 +1252,19 @@ class Timeline {
       this.sums.reasons = new Int32Array(width); this.sums.width = width;
     }
     const scale = width / span;
-    rows.cells = null;
     for (let line = from; line < to; line++) {
-      const y0 = Math.round((line - rows.top) * lh * dpr), y1 = Math.round((line + 1 - rows.top) * lh * dpr);
+      const y = this.lineY(rows, line) - box.plotY;
+      let y0 = Math.round(y * dpr), y1 = Math.round((y + this.lineHeight(rows, line)) * dpr);
       if (lines.group && lines.group[line] >= 0) {
         const bins = Math.max(1, Math.floor(width / CELL));
-        const cells = shares(side, bars, axis, lines, line, line + 1, 1, this.x0, this.x1, bins);
+        const cells = shares(bars, axis, lines, line, line + 1, 1, this.x0, this.x1, bins, colours.slots, this.room);
         paintStacked(raster, cells, 0, 0, width / bins, y0, y1, colours);
-      } else paintRow(raster, this.sums, bars, axis, lines.rows[lines.start[line]], this.x0, scale, y0, y1, colours, dpr);
+        continue;
+      }
+      // A single row beside whole functions is no higher than rows are.
+      const spare = Math.max(0, Math.round((y1 - y0 - TALLEST * dpr) / 2));
+      y0 += spare; y1 -= spare;
+      paintRow(raster, this.sums, bars, axis, lines.rows[lines.start[line]], this.x0, scale, y0, y1, colours, dpr);
     }
     this.blit(raster.done(), left, top, width, height, [top, height]);
   }
@@ -1193,7 +1285,7 @@ class Timeline {
     const { side } = rows;
     if (!side.cellsMode || !side.meta.cells) return;
     const buffer = this.source.first.buffers[side.meta.cells.buffer];
-    if (buffer) rows.base = this.picture(rows, side.meta.cells, buffer);
+    if (buffer) rows.whole.time = this.picture(rows, side.meta.cells, buffer);
   }
 
   picture(rows, reply, buffer) {
@@ -1203,7 +1295,7 @@ class Timeline {
     for (let line = top; line < Math.min(bottom, lines.count); line++) {
       sizes[Math.min(groups - 1, Math.floor(((line - top) * groups) / (bottom - top)))] += lines.start[line + 1] - lines.start[line];
     }
-    const cells = sharesOfReply(typed(buffer, "u8"), groups, reply.bins, sizes);
+    const cells = sharesOfReply(typed(buffer, "u8"), groups, reply.bins, sizes, Boolean(reply.turns));
     return { cells, axis: reply.axis || "time", x0: reply.from || 0, x1: reply.to, top, bottom, groups, version: rows.version, plain: rows.plain, image: null };
   }
 
@@ -1215,7 +1307,7 @@ class Timeline {
     const { context: c, dpr, theme, plotX, plotW } = this;
     const { box, lh } = rows;
     let drawn = false;
-    for (const picture of [rows.base, rows.sharp]) {
+    for (const picture of [rows.whole[this.axis], rows.sharp]) {
       if (!this.usable(rows, picture)) continue;
       const image = this.imageOf(rows, picture);
       const x = Math.round(this.px(picture.x0) * dpr), x1 = Math.round(this.px(picture.x1) * dpr);
@@ -1270,7 +1362,7 @@ class Timeline {
     const covers = (one) => one && one.x0 <= this.x0 + 1e-9 && one.x1 >= Math.min(this.x1, rows.side.length(this.axis)) - 1e-9 && one.top <= top && one.bottom >= bottom;
     if (rows.lines.count === 0 || this.x0 >= rows.side.length(this.axis)) return true;
     if (rows.detail && rows.detail.axis === this.axis && rows.detail.version === rows.version && covers(rows.detail)) return true;
-    return [rows.sharp, rows.base].some((one) => this.usable(rows, one) && covers(one)
+    return [rows.sharp, rows.whole[this.axis]].some((one) => this.usable(rows, one) && covers(one)
       && (one.x1 - one.x0) / one.cells.bins <= ((this.x1 - this.x0) / this.plotW) * CELL * 1.3
       && (one.bottom - one.top) / one.groups <= Math.max(1, ((bottom - top) / rows.box.plotH) * CELL * 1.3));
   }
@@ -1301,6 +1393,11 @@ class Timeline {
         } else if (buffers[0]) {
           rows.sharp = this.picture(rows, { ...reply, axis }, buffers[0]);
           rows.detail = null;
+          // One of everything is what closer ones appear on, and what the mini-map shows.
+          if (rows.sharp.x0 <= 0 && rows.sharp.x1 >= length && rows.sharp.top === 0 && rows.sharp.bottom >= rows.lines.count && rows.lines.hits === side.rows) {
+            rows.whole[axis] = rows.sharp;
+            this.miniature = null;
+          }
         }
       }
     } catch (error) {
@@ -1314,7 +1411,7 @@ class Timeline {
   }
 
   // After an error nothing is asked until the view moves again.
-  waitBeforeAsking(rows) { clearTimeout(this.asking); rows.failed = true; this.say(rows.message); }
+  waitBeforeAsking(rows) { clearTimeout(this.asking); this.say(rows.message); }
 
   async sendOrder(rows) {
     const { side, lines } = rows;
@@ -1339,10 +1436,10 @@ class Timeline {
     c.beginPath(); c.rect(0, box.plotY - 2, gutter, box.plotH + 4); c.clip();
     const size = clamp(Math.round(lh * 0.72), 10, 12);
     c.font = this.font(size); c.textBaseline = "middle"; c.textAlign = "left";
-    const step = Math.max(1, Math.ceil(12.5 / lh));
+    const step = this.labelStep(rows);
     const first = Math.ceil(from / step) * step;
     for (let line = first; line < to; line += step) {
-      const y = this.lineY(rows, line) + lh / 2;
+      const middle = this.middle(rows, line), y = lh < 12 ? clamp(middle, box.plotY + 5, box.plotY + box.plotH - 5) : middle;
       const row = lines.rows[lines.start[line]], group = lines.group ? lines.group[line] : -1;
       const indent = (lines.depth ? Math.min(lines.depth[line], 8) * 12 : 0) + (this.folding(rows) ? 14 : 2);
       const bad = group < 0 && step === 1 ? this.badEnd(side, row) : 0;
@@ -1355,6 +1452,9 @@ class Timeline {
     }
     c.restore();
   }
+
+  // Every how many lines there is room for a name; where rows are too low to be told apart, names are only landmarks.
+  labelStep({ lh }) { return Math.max(1, Math.ceil((lh < FEW_PIXELS ? 36 : 12.5) / lh)); }
 
   folding(rows) { return this.order === "tree" || (this.order === "function" && rows.lines.grouped); }
 
@@ -1374,13 +1474,18 @@ class Timeline {
     const set = lines.group ? rows.opened : rows.folded, key = lines.group ? lines.group[line] : lines.rows[line];
     if (set.has(key)) set.delete(key); else set.add(key);
     const focus = this.focused;
+    this.hover = null;
+    this.hideTip();
     this.arrangeRows(rows);
     if (lines.group && set.has(key)) {
       // The rows that come out should be readable.
       this.resize();
-      rows.zoom = 16 / Math.max(Math.min(rows.box.plotH / Math.max(rows.lines.count, 1), 90), 1e-9);
+      rows.zoom = 1;
       this.settle(rows);
-      rows.top = line; this.settle(rows);
+      rows.zoom = 16 / rows.lh;
+      this.settle(rows);
+      rows.top = rows.lines.units ? rows.lines.units[line] : line;
+      this.settle(rows);
     } else this.resize();
     this.focused = focus;
     this.want("base");
@@ -1401,29 +1506,46 @@ class Timeline {
   }
 
   drawEnds(rows, from, to) {
-    const { context: c, theme, axis } = this;
-    const { side, lines, lh } = rows;
+    const { context: c, axis } = this;
+    const { lines, lh, bad } = rows;
     const seen = new Set();
     const small = lh < 8;
     let drawn = 0;
-    for (let line = from; line < to && drawn < MOST_MARKERS; line++) {
+    for (let k = 0; k < bad.length && drawn < MOST_MARKERS; k++) {
+      const row = bad[k], line = lines.lineOf[row];
+      if (line < from || line >= to) continue;
+      const end = this.endOf(rows, row, axis);
+      if (!(end >= this.x0 && end <= this.x1)) continue;
+      const kind = this.badEnd(rows.side, row), x = this.px(end);
+      let y = this.middle(rows, line);
       const group = lines.group && lines.group[line] >= 0;
-      if (group && rows.opened.has(lines.group[line])) continue;
-      const y = this.lineY(rows, line) + lh / 2;
-      for (let k = lines.start[line]; k < lines.start[line + 1]; k++) {
-        const row = lines.rows[k], bad = this.badEnd(side, row);
-        if (!bad) continue;
-        const end = this.endOf(rows, row, axis);
-        if (!(end >= this.x0 && end <= this.x1)) continue;
-        const x = this.px(end);
-        // Markers that would hide one another are one.
-        const key = small || group ? `${bad}:${Math.round(x / 6)}:${Math.round(y / 6)}` : null;
-        if (key && seen.has(key)) continue;
-        if (key) seen.add(key);
-        glyph(c, bad, clamp(x, this.plotX + 3, this.plotX + this.plotW - 4), y, small ? 3.2 : clamp(lh * 0.24, 3.5, 5), theme, this.paper);
-        if (++drawn >= MOST_MARKERS) break;
+      // Of a whole function: one height for each kind of end, so that they can be told apart.
+      if (group) y = this.lineY(rows, line) + Math.min(this.lineHeight(rows, line) / 2, 7 + 11 * (kind - FAILED));
+      // Markers that would hide one another are one.
+      if (small || group) {
+        const wide = group ? 11 : 6, key = `${kind}:${Math.round(x / wide)}:${Math.round(y / 6)}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
       }
+      const size = small || group ? 3.2 : clamp(Math.round(lh * 0.48) / 2, 3.5, 5), stamp = this.stamp(kind, size);
+      c.drawImage(stamp, clamp(x, this.plotX + 3, this.plotX + this.plotW - 4) - 8, y - 8, 16, 16);
+      drawn++;
     }
+  }
+
+  // A glyph as a small picture: there may be thousands of them in a frame.
+  stamp(kind, size) {
+    const key = `${kind}|${size}|${this.dpr}`;
+    let stamp = this.stamps.get(key);
+    if (!stamp) {
+      stamp = document.createElement("canvas");
+      stamp.width = stamp.height = Math.ceil(16 * this.dpr);
+      const c = stamp.getContext("2d");
+      c.scale(this.dpr, this.dpr);
+      glyph(c, kind, 8, 8, size, this.theme, this.paper);
+      this.stamps.set(key, stamp);
+    }
+    return stamp;
   }
 
   endOf(rows, row, axis) {
@@ -1497,7 +1619,7 @@ class Timeline {
         c.setLineDash([]);
         const line = mark.row >= 0 && mark.row < side.rows ? rows.lines.lineOf[mark.row] : -1;
         if (line >= 0 && rows.lh >= 6) {
-          const y = this.lineY(rows, line) + rows.lh / 2;
+          const y = this.middle(rows, line);
           if (y > bottom && y < bottom + box.plotH) { c.fillStyle = theme.mark; c.beginPath(); c.moveTo(x - 4, y - 5); c.lineTo(x + 4, y - 5); c.lineTo(x, y + 2); c.fill(); }
         }
       }
@@ -1507,13 +1629,14 @@ class Timeline {
     c.font = this.font(11); c.textBaseline = "middle"; c.textAlign = "left";
     const ends = new Array(levels).fill(plotX - 60);
     for (const [x, text, colour, flag] of texts) {
-      const shown = fitted(c, text, Math.min(230, plotW * 0.6)), wide = c.measureText(shown).width + 12;
+      const shown = fitted(c, text, Math.min(380, plotW * 0.7)), wide = c.measureText(shown).width + 12;
       const left = clamp(x, 2, Math.max(2, this.width - wide));
       const level = ends.findIndex((end) => left >= end);
       if (level < 0) continue;
       ends[level] = left + wide + 4;
       const y = bottom - strip - (level + 0.5) * FLAG;
-      if (flag) { c.fillStyle = colour; c.globalAlpha = 0.14; c.fillRect(left, y - 7, wide - 2, 14); c.globalAlpha = 1; c.fillRect(left, y - 7, 2, 14); }
+      if (flag) { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); c.fillStyle = colour; c.globalAlpha = 0.14; c.fillRect(left, y - 7, wide - 2, 14); c.globalAlpha = 1; c.fillRect(left, y - 7, 2, 14); }
+      else { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); }
       c.fillStyle = colour;
       c.fillText(shown, left + 5, y + 0.5);
     }
@@ -1523,9 +1646,9 @@ class Timeline {
   drawScrollbar(rows) {
     const { context: c, theme } = this;
     const { box, lines, lh } = rows;
-    const part = box.plotH / (lines.count * lh);
+    const all = heightOf(lines), part = box.plotH / (all * lh);
     if (part >= 0.999) return;
-    const high = Math.max(18, box.plotH * part), y = box.plotY + (rows.top / Math.max(lines.count - box.plotH / lh, 1e-9)) * (box.plotH - high);
+    const high = Math.max(18, box.plotH * part), y = box.plotY + (rows.top / Math.max(all - box.plotH / lh, 1e-9)) * (box.plotH - high);
     c.fillStyle = theme.lane; c.fillRect(this.width - 9, box.plotY, 8, box.plotH);
     c.fillStyle = theme.otherWaits; c.beginPath(); c.roundRect(this.width - 8, y, 6, high, 3); c.fill();
   }
@@ -1569,13 +1692,13 @@ class Timeline {
       let cells = null;
       if (side.bars) {
         const lines = { start: Int32Array.of(0, side.rows), rows: Int32Array.from({ length: side.rows }, (_, i) => i) };
-        cells = shares(side, side.bars, this.axis, lines, 0, 1, 1, 0, length, wide);
-      } else if (rows.base && rows.base.axis === this.axis) {
-        const { cells: known } = rows.base;
+        cells = shares(side.bars, this.axis, lines, 0, 1, 1, 0, length, wide, this.colours[side.index].slots);
+      } else if (rows.whole[this.axis]) {
+        const { cells: known } = rows.whole[this.axis];
         const stride = known.stride, part = new Float32Array(3 * stride);
         let size = 0;
         for (let g = 0; g < known.groups; g++) { size += known.size[g]; for (let i = 0; i < 3 * stride; i++) part[i] += known.part[g * 3 * stride + i]; }
-        cells = { groups: 1, bins: known.bins, stride, part, size: Float32Array.of(size) };
+        cells = { groups: 1, bins: known.bins, stride, channels: 3, part, size: Float32Array.of(size) };
       }
       if (cells) paintStacked(raster, cells, 0, 0, wide / cells.bins, 0, high, this.colours[side.index]);
       return raster.done();
@@ -1592,7 +1715,8 @@ class Timeline {
     for (const [place, colour, strong] of [[this.hover, theme.ink, 0.06], [this.selected && this.lineOfRow(this.selected), theme.focus, 0.13]]) {
       if (!place || place.line < 0 || place.line === undefined) continue;
       const rows = this.rows[place.side];
-      const high = Math.max(rows.lh, 2), y = this.lineY(rows, place.line);
+      if (place.line >= rows.lines.count) continue;
+      const high = Math.max(this.lineHeight(rows, place.line), 2), y = this.lineY(rows, place.line);
       c.save();
       c.beginPath(); c.rect(0, rows.box.plotY, this.width, rows.box.plotH); c.clip();
       c.fillStyle = colour; c.globalAlpha = strong; c.fillRect(0, y, plotX + plotW, high);
@@ -1600,11 +1724,12 @@ class Timeline {
       c.restore();
     }
     if (this.arrows) this.drawArrows(c);
+    this.drawNames(c);
     if (this.focused && document.activeElement === this.canvas) {
       const rows = this.rows[this.focused.side];
       if (rows && this.focused.line < rows.lines.count) {
         c.strokeStyle = theme.focus; c.lineWidth = 2;
-        c.strokeRect(1, this.lineY(rows, this.focused.line), plotX + plotW - 2, Math.max(rows.lh, 4));
+        c.strokeRect(1, this.lineY(rows, this.focused.line), plotX + plotW - 2, Math.max(this.lineHeight(rows, this.focused.line), 4));
       }
     }
     if (this.hover && this.hover.px >= plotX && this.hover.px <= plotX + plotW) {
@@ -1622,12 +1747,37 @@ class Timeline {
         c.beginPath(); c.moveTo(x, 21); c.lineTo(x, rows.box.plotY + rows.box.plotH); c.stroke();
         const line = rows.lines.lineOf[this.step.row];
         if (line >= 0) {
-          const y = this.lineY(rows, line) + rows.lh / 2;
+          const y = this.middle(rows, line);
           c.fillStyle = theme.failed;
           if (y > rows.box.plotY && y < rows.box.plotY + rows.box.plotH) { c.beginPath(); c.arc(x, y, 4.5, 0, 7); c.fill(); }
         }
         this.flagOnAxis(c, x, this.axis === "time" ? duration(at) : `switch ${number(at)}`, theme.failed);
       }
+    }
+  }
+
+  // The names of the rows that somebody looks at, where there is no room for all names.
+  drawNames(c) {
+    const { theme } = this;
+    const wanted = [];
+    if (this.critical) {
+      for (const rows of this.rows) {
+        if (!rows.side.path) continue;
+        const own = [...new Set(rows.side.path.row)];
+        if (own.length <= 24) for (const row of own) wanted.push([rows, rows.lines.lineOf[row], theme.ink]);
+      }
+    }
+    if (this.selected) { const { side, line } = this.lineOfRow(this.selected); wanted.push([this.rows[side], line, theme.focus]); }
+    if (this.focused && document.activeElement === this.canvas) wanted.push([this.rows[this.focused.side], this.focused.line, theme.focus]);
+    if (this.hover) wanted.push([this.rows[this.hover.side], this.hover.line, theme.ink]);
+    for (const [rows, line, colour] of wanted) {
+      if (!(line >= 0 && line < rows.lines.count) || this.labelStep(rows) === 1) continue;
+      const y = this.middle(rows, line);
+      if (y < rows.box.plotY || y > rows.box.plotY + rows.box.plotH) continue;
+      c.font = this.font(11, "600"); c.textBaseline = "middle"; c.textAlign = "left";
+      const text = fitted(c, this.labelOf(rows.side, rows.lines, line), this.gutter - 14, true);
+      c.fillStyle = colour; c.beginPath(); c.roundRect(0, y - 8, this.gutter - 2, 16, 4); c.fill();
+      c.fillStyle = this.paper; c.fillText(text, 5, y + 0.5);
     }
   }
 
@@ -1643,30 +1793,30 @@ class Timeline {
   drawCritical(c) {
     const { theme, plotX, plotW } = this;
     for (const rows of this.rows) {
-      const { side, box, lines, lh } = rows;
+      const { side, box, lines } = rows;
       const { path } = side;
       if (!path) continue;
       const begins = this.axis === "time" ? path.begin : path.sbegin, ends = this.axis === "time" ? path.end : path.send;
       c.save();
       c.beginPath(); c.rect(plotX, box.plotY, plotW, box.plotH); c.clip();
       c.fillStyle = this.paper; c.globalAlpha = 0.66; c.fillRect(plotX, box.plotY, plotW, box.plotH); c.globalAlpha = 1;
-      const high = Math.max(lh, 3);
       const points = [];
       c.globalCompositeOperation = "destination-out";
       for (let i = 0; i < path.row.length; i++) {
         const line = lines.lineOf[path.row[i]];
         if (line < 0 || ends[i] < this.x0 || begins[i] > this.x1) continue;
-        const y = this.lineY(rows, line), xa = this.px(begins[i]), xb = this.px(ends[i]);
-        c.fillRect(xa, y, Math.max(xb - xa, 1), high);
-        points.push(xa, xb, y + lh / 2, y);
+        const y = this.lineY(rows, line), high = this.lineHeight(rows, line), xa = this.px(begins[i]), xb = this.px(ends[i]);
+        c.fillRect(xa, y, Math.max(xb - xa, 1), Math.max(high, 3));
+        // Along the lower edge of the bars, so that they are seen.
+        points.push(xa, xb, y + Math.min(high - 1, high * 0.96));
       }
       c.globalCompositeOperation = "source-over";
       // From segment to segment: this one ended, and that let the next one go on.
       for (const [colour, wide] of [[this.paper, 5], [theme.ink, 2]]) {
         c.strokeStyle = colour; c.lineWidth = wide; c.lineJoin = "round";
         c.beginPath();
-        for (let i = 0; i < points.length; i += 4) {
-          const low = Math.min(points[i + 3] + lh - 1, points[i + 2] + lh * 0.46);
+        for (let i = 0; i < points.length; i += 3) {
+          const low = points[i + 2];
           if (i === 0) c.moveTo(points[i], low); else c.lineTo(points[i], low);
           c.lineTo(Math.max(points[i + 1], points[i] + 0.5), low);
         }
@@ -1687,7 +1837,7 @@ class Timeline {
     const { theme, plotX, plotW } = this;
     let hidden = 0, shown = 0;
     for (const rows of this.rows) {
-      const { box, lines, lh } = rows;
+      const { box, lines } = rows;
       const { edges, own } = this.edgesOf(rows);
       if (!edges) continue;
       const when = this.axis === "time" ? edges.time : edges.switch;
@@ -1697,7 +1847,7 @@ class Timeline {
         if (own >= 0 && edges.from[i] !== own && edges.to[i] !== own) continue;
         const a = lines.lineOf[edges.from[i]], b = lines.lineOf[edges.to[i]];
         if (!(a >= 0 && b >= 0) || a === b) continue;
-        const ya = this.lineY(rows, a) + lh / 2, yb = this.lineY(rows, b) + lh / 2;
+        const ya = this.middle(rows, a), yb = this.middle(rows, b);
         if (Math.max(ya, yb) < box.plotY || Math.min(ya, yb) > box.plotY + box.plotH) continue;
         chosen.push(i, ya, yb);
       }
@@ -1743,14 +1893,14 @@ class Timeline {
     sample(bar(theme.running, HEIGHTS[RUNNING]), "running");
     if (this.sides.some((side) => !side.takesTurns)) sample(bar(theme.active, HEIGHTS[RUNNING]), "running, or waiting for the GIL");
     sample(bar(theme.ready, HEIGHTS[READY]), "ready, waiting for its turn");
-    for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), verb);
+    for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), ["waiting", NOT_BEGUN, OTHER].includes(verb) ? verb : `waiting: ${verb}`);
     const all = new Set();
     for (const side of this.sides) for (let row = 0; row < side.rows; row++) all.add(side.final[row]);
     for (const state of [FAILED, CANCELLED, LEFT_OVER]) {
       if (all.has(state)) sample((c) => glyph(c, state, 10, 7, 4.5, theme, this.paper), state === LEFT_OVER ? "left over, still waiting" : STATES[state]);
     }
     if (this.sides.some((side) => side.slow.length)) {
-      sample((c) => { c.fillStyle = theme.running; c.fillRect(0, 1, 20, 12); this.context && (c.fillStyle = this.hatch()); c.fillRect(0, 1, 20, 12); c.strokeStyle = theme.ink; c.strokeRect(0.5, 1.5, 19, 11); }, "held the thread for long");
+      sample((c) => { c.fillStyle = theme.running; c.fillRect(0, 1, 20, 12); c.fillStyle = this.hatch(); c.fillRect(0, 1, 20, 12); c.strokeStyle = theme.ink; c.strokeRect(0.5, 1.5, 19, 11); }, "held the thread for long");
     }
     if (this.sides.some((side) => side.marks.length)) sample((c) => { c.strokeStyle = theme.mark; c.setLineDash([4, 3]); c.beginPath(); c.moveTo(10, 0); c.lineTo(10, 14); c.stroke(); }, "mark");
     const kinds = new Set();
@@ -1762,7 +1912,7 @@ class Timeline {
       c.scale(2, 2);
       c.translate(0, 7); c.rotate(-Math.PI / 2);
       arrow(c, 0, 1, 18, kind, theme.ink, this.paper, true);
-      return h("span", { class: "coro-arrow-kind" }, canvas, { spawn: "spawned", join: "its end was waited for", message: "sent to", other: "let go on" }[EDGE_KINDS[kind]] || "woke");
+      return h("span", { class: "coro-arrow-kind" }, canvas, { spawn: "spawned", join: "its end was waited for", message: "sent to", other: "let go on", send: "driven by hand" }[EDGE_KINDS[kind]] || "woke");
     });
     this.legend.append(...this.arrowLegend);
   }
@@ -1773,7 +1923,7 @@ class Timeline {
     for (const rows of this.rows) {
       const { box, lines, side } = rows;
       if (side.empty || !lines.count || py < box.plotY || py >= box.plotY + box.plotH) continue;
-      const line = Math.floor(rows.top + (py - box.plotY) / rows.lh);
+      const line = this.lineAt(rows, py);
       const zone = px < this.plotX ? "names" : px > this.plotX + this.plotW ? "scroll" : "plot";
       if (line >= lines.count) return { side: side.index, line: -1, row: -1, px, py, zone };
       const group = lines.group ? lines.group[line] : -1;
@@ -1814,7 +1964,7 @@ class Timeline {
       this.hideTip();
       this.stage.style.cursor = "grabbing";
       const rows = drag.hit ? this.rows[drag.hit.side] : null;
-      if (rows && drag.zone === "scroll") this.scrollRows(rows, ((y - drag.lastY) * rows.lines.count) / rows.box.plotH);
+      if (rows && drag.zone === "scroll") this.scrollRows(rows, ((y - drag.lastY) * heightOf(rows.lines)) / rows.box.plotH);
       else {
         if (rows) this.scrollRows(rows, (drag.lastY - y) / rows.lh);
         if (drag.zone === "plot") {
@@ -1911,7 +2061,6 @@ class Timeline {
     if (!action) return;
     action();
     event.preventDefault();
-    event.stopPropagation();
   }
 
   eachZoom(factor) {
@@ -1931,9 +2080,9 @@ class Timeline {
     const rows = this.rows[side];
     line = clamp(line, 0, rows.lines.count - 1);
     this.focused = { side, line };
-    if (line < rows.top) this.scrollRows(rows, line - rows.top);
-    const room = rows.box.plotH / rows.lh;
-    if (line + 1 > rows.top + room) this.scrollRows(rows, line + 1 - room - rows.top);
+    const above = rows.box.plotY - this.lineY(rows, line);
+    const below = this.lineY(rows, line) + this.lineHeight(rows, line) - rows.box.plotY - rows.box.plotH;
+    if (above > 0) this.scrollRows(rows, -above / rows.lh); else if (below > 0) this.scrollRows(rows, below / rows.lh);
     this.live.textContent = this.spoken(rows, line);
     this.want("over");
   }
@@ -2042,6 +2191,7 @@ class Timeline {
       out.push(h("div", {}, verb + (line !== null && line !== undefined ? `, line ${line}` : "")));
       if (text) out.push(h("code", {}, text));
     }
+    if (state === RUNNING && reason > 0) out.push(h("div", {}, `driven by ${side.name(reason - 1)}`));
     if (state === READY) out.push(h("div", {}, reason > 0 ? `woken by ${side.name(reason - 1)}` : "woken by a timer, a descriptor, or at its beginning"));
     const next = i + 1;
     if (state === WAITING && next < bars.start[bars.row[i] + 1] && bars.state[next] === READY && bars.reason[next] > 0) out.push(h("div", {}, `until ${side.name(bars.reason[next] - 1)} woke it`));
@@ -2059,16 +2209,16 @@ class Timeline {
     let cells, g, i;
     if (side.bars) {
       const wide = ((this.x1 - this.x0) / this.plotW) * 2;
-      cells = shares(side, side.bars, this.axis, rows.lines, from, to, 1, x - wide / 2, x + wide / 2, 1);
+      cells = shares(side.bars, this.axis, rows.lines, from, to, 1, x - wide / 2, x + wide / 2, 1, { count: 1, table: new Uint8Array(side.reasons.length + 1).fill(WAITING) });
       g = i = 0;
     } else {
-      const picture = [rows.sharp, rows.base].find((one) => this.usable(rows, one) && x >= one.x0 && x <= one.x1 && from >= one.top && from < one.bottom);
+      const picture = [rows.sharp, rows.whole[this.axis]].find((one) => this.usable(rows, one) && x >= one.x0 && x <= one.x1 && from >= one.top && from < one.bottom);
       if (!picture) return null;
       cells = picture.cells;
       i = Math.min(cells.bins - 1, Math.floor(((x - picture.x0) / (picture.x1 - picture.x0)) * cells.bins));
       g = Math.min(cells.groups - 1, Math.floor(((from - picture.top) * cells.groups) / (picture.bottom - picture.top)));
     }
-    const n = cells.size[g] || 1, get = (state) => Math.max(0, cells.part[(g * 3 + state) * cells.stride + i]);
+    const n = cells.size[g] || 1, get = (state) => Math.max(0, cells.part[(g * cells.channels + state) * cells.stride + i]);
     const words = [RUNNING, READY, WAITING].filter((state) => get(state) > 1e-6).map((state) => `${STATES[state]} ${percent(Math.min(1, get(state) / n))}`);
     const who = side.bars ? "" : n > 1 ? `${number(n)} rows here: ` : "";
     return h("div", {}, `${who}${words.join(", ") || "nobody there"}`);
@@ -2131,12 +2281,18 @@ function shareBar(view, side, running, ready, waiting) {
 }
 
 function sourceLines(lines, current) {
+  // Indentation that all lines share only takes room.
+  const indents = lines.filter(({ text }) => text.trim()).map(({ text }) => text.length - text.trimStart().length);
+  const spare = indents.length ? Math.min(...indents) : 0;
+  lines = lines.map(({ line, text }) => ({ line, text: text.slice(spare) }));
   return h("div", { class: "coro-code" }, lines.map(({ line, text }) => h("div", { class: line === current ? "coro-lit" : null, "aria-current": line === current ? "true" : null }, h("span", {}, String(line)), h("span", {}, text || " "))));
 }
 
 function localsOf(locals) {
   if (!locals || !locals.length) return null;
-  return h("dl", { class: "coro-locals" }, locals.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
+  // Not a list of definitions: front ends have ideas of their own how those look.
+  return h("div", { class: "coro-locals", role: "list", "aria-label": "Local names" },
+    locals.map(([name, text]) => h("div", { role: "listitem" }, h("span", {}, name), h("span", {}, text))));
 }
 
 function cardOf(view, card, head, close) {
@@ -2160,7 +2316,7 @@ function cardOf(view, card, head, close) {
   if (card.stack && card.stack.length) {
     out.push(h("h4", {}, state === "failed" || state === "cancelled" ? "Its stack at the end, innermost last" : "Its stack, innermost last"));
     card.stack.forEach((frame, i) => out.push(h("div", { class: `coro-frame${i === card.stack.length - 1 ? " coro-now" : ""}` },
-      h("p", {}, h("b", {}, frame.function), ` ${shortFile(frame.file)}${frame.line ? `, line ${frame.line}` : ""}`),
+      h("p", {}, h("b", {}, frame.function), ` ${[shortFile(frame.file), frame.line ? `line ${frame.line}` : ""].filter(Boolean).join(", ")}`),
       frame.source && frame.source.length ? sourceLines(frame.source, frame.line) : null, localsOf(frame.locals))));
   }
   if (card.output) out.push(h("h4", {}, "Output"), h("pre", { tabindex: "0" }, card.output));
@@ -2175,7 +2331,7 @@ function cardOf(view, card, head, close) {
 // IPython's names of cells say nothing to people.
 function shortFile(file) {
   if (!file) return "";
-  if (/ipykernel|^<ipython-input|^<cell/.test(file)) return "in a cell";
+  if (/ipykernel|^<ipython-input|^<cell|^\d+\.py$/.test(file)) return "in a cell";
   return String(file).split(/[\\/]/).slice(-2).join("/");
 }
 
@@ -2213,7 +2369,7 @@ class Stepper {
     on(this.root, "keydown", (event) => {
       if (event.target === this.speed || (event.key === " " && event.target.tagName === "BUTTON")) return;
       const action = { " ": () => this.toggle(), ",": () => this.move(-1), ".": () => this.move(1) }[event.key];
-      if (action) { action(); event.preventDefault(); event.stopPropagation(); }
+      if (action) { action(); event.preventDefault(); }
     });
     this.go(0, false);
   }
@@ -2298,7 +2454,7 @@ class Stepper {
       const all = (code.lines || []).map((text, i) => ({ line: code.first + i, text }));
       const place = line - code.first, room = inner ? 12 : 1;
       const from = clamp(place - Math.floor(room / 2), 0, Math.max(0, all.length - room));
-      if (frames.length > 1) out.push(h("p", {}, `${code.name}${code.file && !/ipykernel|^</.test(code.file) ? ` (${shortFile(code.file)})` : ""}`));
+      if (frames.length > 1) out.push(h("p", {}, [code.name, ...[shortFile(code.file)].filter((file) => file && file !== "in a cell")].join(" in ")));
       out.push(sourceLines(all.slice(from, from + room), line), localsOf(locals) || "");
     });
     return out;
@@ -2350,11 +2506,11 @@ function glyph(c, state, x, y, size, theme, paper) {
 }
 
 // Who woke whom, at one moment: a spawn is dotted with an open head, a join dashed with a square, a message
-// whole with a filled head, anything else whole and thin with a ring.
+// whole with a filled head, a send by hand dashed and dotted with a filled head, anything else thin with a ring.
 function arrow(c, x, from, to, kind, colour, paper, straight = false) {
   const away = Math.abs(to - from), down = to > from ? 1 : -1;
   const bow = straight ? 0 : Math.min(16, 4 + away * 0.12), head = 5;
-  const dash = [[1.5, 3], [6, 3], [], []][kind] || [];
+  const dash = [[1.5, 3], [6, 3], [], [], [9, 3, 2, 3]][kind] || [];
   for (const [ink, wide] of straight ? [[colour, 1.5]] : [[paper, 3.6], [colour, kind === 3 ? 1 : 1.5]]) {
     c.strokeStyle = ink; c.lineWidth = wide; c.setLineDash(ink === colour ? dash : []);
     c.beginPath(); c.moveTo(x, from); c.quadraticCurveTo(x - bow, (from + to) / 2, x, to - down * (kind === 0 ? 0 : 2)); c.stroke();
@@ -2365,7 +2521,7 @@ function arrow(c, x, from, to, kind, colour, paper, straight = false) {
   const lean = straight ? 0 : (bow / Math.max(away, 1)) * head;
   if (kind === 0) { c.moveTo(x - head * 0.8 - lean, to - down * head); c.lineTo(x, to); c.lineTo(x + head * 0.8 - lean, to - down * head); c.stroke(); }
   else if (kind === 1) { c.rect(x - 3, to - 3, 6, 6); c.fill(); }
-  else if (kind === 2) { c.moveTo(x - head * 0.8 - lean, to - down * head * 1.2); c.lineTo(x, to); c.lineTo(x + head * 0.8 - lean, to - down * head * 1.2); c.closePath(); c.fill(); }
+  else if (kind === 2 || kind === 4) { c.moveTo(x - head * 0.8 - lean, to - down * head * 1.2); c.lineTo(x, to); c.lineTo(x + head * 0.8 - lean, to - down * head * 1.2); c.closePath(); c.fill(); }
   else { c.arc(x, to, 2.5, 0, 7); c.fillStyle = paper; c.fill(); c.stroke(); }
   // Where it comes from.
   if (!straight) { c.fillStyle = colour; c.beginPath(); c.arc(x, from, 1.8, 0, 7); c.fill(); }
@@ -2432,7 +2588,7 @@ export function savedSource({ meta, buffers }) {
     throw new Error(request.kind === "card" ? "Its card was not saved in this page: there were too many."
       : "This saved page shows what was saved; a closer look needs the notebook and its kernel.");
   };
-  return { first: { meta, buffers: bytes }, ask };
+  return { first: { meta, buffers: bytes }, ask, saved: true };
 }
 
 export default { render };

@@ -78,6 +78,7 @@ class Levels:
         self._coarse: Floats | None = None
         self.line_of_row: Ints = np.arange(len(trace), dtype=np.int64)
         self.display = len(trace)
+        self.turns = trace.unit == "coroutine"
 
     def order(self, line_of_row: NDArray[np.int32], display: int) -> None:
         """Say at which of `display` lines each row is shown, -1 for nowhere; shape (rows,).
@@ -103,11 +104,16 @@ class Levels:
     def cells(self, view: View) -> NDArray[np.uint8]:
         """Give the share of the rows of each cell that ran, was ready and waited, times 255.
 
+        Where only one row runs at a time (`turns`) the first is the share of the time in which one of
+        them ran: a share of many rows would be less than a byte can say.
+
         Returns
         -------
         array of shape (lines, bins, 3)
         """
         shares = self._from_coarse(view) if self._intervals is None else self._from_bars(view)
+        if self.turns:
+            shares[:, :, 0] *= self._rows_in(view)[:, None]
         # What is there at all must be seen.
         return np.ceil(np.clip(shares, 0.0, 1.0) * 255).astype(np.uint8)
 

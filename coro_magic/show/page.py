@@ -34,7 +34,8 @@ style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <title>{title}</title>
 <style>
 html {{ background: #ffffff; color: #1c2126; }}
-body {{ margin: 0 auto; padding: 18px clamp(8px, 2.5vw, 36px); max-width: 1500px; font: 14px/1.45 system-ui, sans-serif; }}
+body {{ margin: 0 auto; padding: 18px clamp(8px, 2.5vw, 36px); max-width: 1500px; }}
+body {{ font: 14px/1.45 system-ui, sans-serif; }}
 h1 {{ font-size: clamp(16px, 2.2vw, 21px); margin: 0 0 12px; overflow-wrap: anywhere; }}
 @media (prefers-color-scheme: dark) {{ html {{ background: #111418; color: #eceff1; }} }}
 </style>
@@ -42,7 +43,7 @@ h1 {{ font-size: clamp(16px, 2.2vw, 21px); margin: 0 0 12px; overflow-wrap: anyw
 <body>
 <h1>{title}</h1>
 <main id="coro-here"></main>
-<noscript><p>The timeline is drawn by the script in this page, and scripts are switched off here.</p></noscript>
+<noscript><p>The script in this page draws the timeline, and scripts are switched off here.</p></noscript>
 <script id="coro-data" type="application/json">{data}</script>
 <script type="module">{script}</script>
 </body>
@@ -70,7 +71,7 @@ def page_of(source: Answers) -> str:
 
 
 def inert(value: dict[str, Any]) -> str:
-    r"""Give JSON in which nothing can end a script block or begin a comment: ``<``, ``>``, ``&`` are ``\u003c`` …"""
+    r"""Give JSON in which nothing can end a script block or begin a comment: ``<`` becomes ``\u003c``."""
     from .interactive import as_json
 
     text = as_json(value)

@@ -155,7 +155,7 @@ class Source:
             columns = packed("bar", bar_columns(data.intervals, few), buffers)
             return {"kind": "bars", **told, "columns": columns}, buffers
         cells = data.levels.cells(view)
-        told |= {"lines": cells.shape[0], "bins": cells.shape[1]}
+        told |= {"lines": cells.shape[0], "bins": cells.shape[1], "turns": data.levels.turns}
         return {"kind": "cells", **told}, [cells.tobytes()]
 
     def _edges(self, data: _SideData, row: int) -> Reply:
@@ -205,7 +205,8 @@ class Source:
             cells = data.levels.cells(view)
             out["cells"] = {
                 "axis": "time", "from": 0.0, "to": data.side.seconds, "top": 0, "bottom": len(trace),
-                "lines": cells.shape[0], "bins": cells.shape[1], "buffer": len(buffers),
+                "lines": cells.shape[0], "bins": cells.shape[1], "turns": data.levels.turns,
+                "buffer": len(buffers),
             }  # fmt: skip
             buffers.append(cells.tobytes())
         return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from ..engines.texts import one_line, short_repr
+from ..measure.saved import type_name
 
 __all__ = [
     "count",
@@ -57,8 +58,8 @@ def times(ratio: float) -> str:
 
 def error_text(error: BaseException) -> str:
     """Give an error as ``ValueError: message``, one bounded line."""
-    message = one_line(error, 160)
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name, message = one_line(type_name(error), 200), one_line(error, 160)
+    return f"{name}: {message}" if message else name
 
 
 def percent(share: float) -> str:

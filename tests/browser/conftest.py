@@ -65,7 +65,8 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
              f"--port={self.port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-             f"--ServerApp.root_dir={self.folder}", "--LabApp.news_url=", "--ServerApp.terminals_enabled=False"],
+             f"--ServerApp.root_dir={self.folder}", "--LabApp.news_url=",
+             "--ServerApp.terminals_enabled=False"],
             env={**os.environ, **private, "PYTHONPATH": str(_ROOT)},
             stdout=self._log, stderr=subprocess.STDOUT, cwd=self.folder,
         )  # fmt: skip
@@ -129,6 +130,8 @@ def page(browser: Any) -> Iterator[Any]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
+    if os.environ.get("SHOT"):
+        page.screenshot(path=os.environ["SHOT"])
     context.close()
     ours = [error for error in errors if "coro" in error.lower() or "interactive" in error]
     assert not ours, ours

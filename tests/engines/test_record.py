@@ -173,6 +173,7 @@ def test_a_stream_that_has_to_wait_for_its_lock_does_not_tear_lines_apart(monkey
         yield gather(*[spawn(says(name)) for name in "abc"])
         thread.join()
 
-    run(body)
+    scheduler = run(body)
+    assert not any(reason.verb == "lock" for reason in scheduler.trace.reasons)
     lines = stream.text.splitlines()
     assert len(lines) == 60 and all(len(line.split()) == 3 for line in lines)

@@ -67,6 +67,28 @@ def test_the_run_is_saved(command, tmp_path):
     assert "worker" not in (tmp_path / "run.csv").read_text().splitlines()[0]
 
 
+def show(tmp_path, *arguments):
+    return subprocess.run([*COMMAND, "show", *arguments], capture_output=True, text=True, cwd=tmp_path,
+                          env=ENVIRONMENT, timeout=60)  # fmt: skip
+
+
+def test_a_saved_run_is_shown_and_saved_as_something_else(command, tmp_path):
+    ran = command(WORKER, "--save", "run.json", "--baseline", "off")
+    ended = show(tmp_path, "run.json", "--save", "again.json", "--save", "run.perfetto.json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ran.stdout.endswith(ended.stdout) and ended.stdout.startswith("2 coroutines, 1 thread")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "run.json").read_bytes()
+    assert "traceEvents" in json.loads((tmp_path / "run.perfetto.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["script.py", "nowhere.json", "."])
+def test_what_is_no_saved_run_is_not_shown(command, tmp_path, name):
+    command(WORKER, "--baseline", "off")
+    ended = show(tmp_path, name)
+    assert ended.returncode == 2 and ended.stdout == ""
+    assert name in ended.stderr and "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("target", ["run.txt", "nowhere/run.png", "run"])
 def test_what_cannot_be_saved_is_told(command, tmp_path, target):
     ended = command(WORKER, "--save", target, "--baseline", "off")

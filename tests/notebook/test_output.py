@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import struct
+import threading
+import time
+
+from coro_magic.notebook.stream import _Kept
 
 OFF = "%%coroutines --baseline off --picture off\n"
 
@@ -117,3 +122,16 @@ def test_picture_and_panel_can_be_switched_off(kernel):
     assert off.displays == [] and off.stdout == ""
     no_panel = kernel.execute("%%coroutines --panel off --baseline off\ndef f():\n    yield\nf()")
     assert len(no_panel.displays) == 2
+
+
+def test_what_waits_while_the_kept_output_is_passed_on_is_not_lost() -> None:
+    stream = io.StringIO()
+    kept = _Kept(stream)
+    with kept._lock:
+        thread = threading.Thread(target=kept.write, args=("late",))
+        thread.start()
+        time.sleep(0.02)
+        kept._straight = True
+    thread.join()
+    assert stream.getvalue() == "late"
+    kept.end()

@@ -1,0 +1,103 @@
+"""A notebook in a browser, as somebody at the keyboard uses it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from .conftest import Server
+
+# Where an open notebook is found: JupyterLab (one document) and Notebook 7.
+FRONT_ENDS = {"lab": "doc/tree", "notebook": "notebooks"}
+CANVAS = "[data-testid=coro-canvas]"
+
+
+# The middle of a row's longest bar, in pixels of the canvas.
+_MIDDLE = """(() => {
+  const name = %s, state = %d, rows = view.rows[0], side = rows.side, bars = side.bars;
+  const row = [...Array(side.rows).keys()].find(one => side.name(one) === name);
+  let best = -1;
+  const length = i => bars.end[i] - bars.begin[i];
+  for (let i = bars.start[row]; i < bars.start[row + 1]; i++)
+    if (bars.state[i] === state && (best < 0 || length(i) > length(best))) best = i;
+  const moment = (bars.begin[best] + bars.end[best]) / 2;
+  const line = [...rows.lines.rows].indexOf(row);
+  return [view.plotX + (moment - view.x0) / (view.x1 - view.x0) * view.plotW,
+          rows.box.plotY + (line + 0.5 - rows.top) * rows.lh];
+})()"""
+
+
+class Driver:
+    """One open notebook."""
+
+    def __init__(self, page: Any, server: Server, name: str, front_end: str) -> None:
+        self.page = page
+        self._path = server.folder / name
+        self._url = f"{server.url}/{FRONT_ENDS[front_end]}/{name}"
+        self.open()
+
+    @classmethod
+    def of(cls, page: Any) -> Driver:
+        """Give one for a page that is open and no notebook."""
+        driver = cls.__new__(cls)
+        driver.page = page
+        return driver
+
+    def open(self) -> None:
+        """Open it, or load it again."""
+        self.page.goto(self._url)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        # A kernel that is not there yet would not run what is asked for.
+        self.page.wait_for_function(
+            "() => { const one = document.querySelector('.jp-Notebook-ExecutionIndicator');"
+            " return one && one.dataset.status === 'idle' }"
+        )
+
+    def run_all(self, wait_for: str = CANVAS) -> None:
+        """Run all cells, and wait until something is there."""
+        cells = self.page.locator(".jp-Notebook .jp-CodeCell")
+        for number in range(cells.count()):
+            cell = cells.nth(number)
+            for _ in range(20):
+                cell.locator(".jp-InputArea-editor").click()
+                self.page.keyboard.press("Shift+Enter")
+                self.page.wait_for_timeout(500)
+                # What comes before the kernel is really there gets lost, and so may a key.
+                if cell.locator(".jp-InputPrompt").first.inner_text().strip("[ ]:"):
+                    break
+        self.page.wait_for_selector(wait_for)
+
+    def tab(self, title: str) -> None:
+        """Look at a tab of the panel."""
+        self.page.locator(".lm-TabBar-tab").get_by_text(title, exact=True).first.click()
+
+    def canvas(self) -> Any:
+        """Give the timeline's canvas, in view."""
+        found = self.page.locator(CANVAS).first
+        found.scroll_into_view_if_needed()
+        return found
+
+    def timeline(self, expression: str) -> Any:
+        """Give the value of a JavaScript expression over `view`, the timeline's own object."""
+        return self.page.evaluate(
+            "(text) => { const view = [...document.querySelectorAll('*')].find(one => one.__coro).__coro;"
+            " return (new Function('view', 'return ' + text))(view) }",
+            expression,
+        )
+
+    def middle_of(self, name: str, state: int) -> tuple[float, float]:
+        """Give where on the canvas the longest bar is that a coroutine has in a state (an index)."""
+        x, y = self.timeline(_MIDDLE % (json.dumps(name), state))
+        return x, y
+
+    def saved(self) -> dict[str, Any]:
+        """Save it, and give what is in the file."""
+        before = self._path.stat().st_mtime_ns
+        self.page.keyboard.press("Control+s")
+        late = time.monotonic() + 30
+        while self._path.stat().st_mtime_ns == before and time.monotonic() < late:
+            time.sleep(0.1)
+        content: dict[str, Any] = json.loads(Path(self._path).read_text())
+        return content

@@ -1,0 +1,206 @@
+"""The panel and the picture in a real notebook, in JupyterLab and in Notebook 7."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from .conftest import Server
+from .driving import CANVAS, Driver
+
+LOAD = "%load_ext coro_magic\nfrom coro_magic import Channel, mark, sleep, spawn\nimport coro_magic"
+
+PIPELINE = """%%coroutines -o run
+import time
+
+channel = Channel(2)
+
+def producer(count):
+    for number in range(count):
+        yield sleep(0.005)
+        yield channel.put(number)
+        print("put", number)
+
+def consumer(name):
+    for _ in range(4):
+        item = yield channel.get()
+        time.sleep(0.003)
+    return name, item
+
+def fails():
+    wrong = "<b>bold</b>"
+    yield sleep(0.01)
+    raise ValueError(wrong)
+
+producer(8)
+consumer("one")
+consumer("two")
+spawn(fails(), name="<img src=x onerror=document.title='hacked'>")
+mark("begun")"""
+
+STEPS = """%%coroutines --record on
+def counter(first):
+    for number in range(first, first + 3):
+        yield
+
+counter(10)
+counter(20)"""
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def front_end(request: pytest.FixtureRequest) -> str:
+    if request.param == "notebook":
+        pytest.importorskip("notebook", reason="Notebook 7 is not installed")
+    return str(request.param)
+
+
+def test_a_run_can_be_looked_at_and_is_still_there_when_the_notebook_is_loaded_again(
+    page: Any, server: Server, front_end: str
+) -> None:
+    server.notebook(f"{front_end}.ipynb", LOAD, PIPELINE)
+    notebook = Driver(page, server, f"{front_end}.ipynb", front_end)
+    notebook.run_all()
+
+    # The picture, and the panel under it with words for who cannot see it.
+    picture = page.locator(".jp-RenderedImage img").first
+    assert picture.evaluate("image => image.naturalWidth") > 500
+    canvas = notebook.canvas()
+    assert "4 coroutines, 1 thread" in canvas.get_attribute("aria-label")
+    box = canvas.bounding_box()
+    whole = notebook.timeline("[view.x0, view.x1]")
+
+    # Zoom in at the pointer, and fit.
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 80)
+    page.mouse.wheel(0, -600)
+    page.wait_for_timeout(300)
+    closer = notebook.timeline("[view.x0, view.x1]")
+    assert closer[1] - closer[0] < 0.8 * (whole[1] - whole[0])
+    page.locator("[data-testid=coro-fit]").first.click()
+    page.wait_for_timeout(300)
+    assert notebook.timeline("[view.x0, view.x1]") == pytest.approx(whole)
+
+    # Hover: who, in which state, why, at which line.
+    x, y = notebook.middle_of("producer", 2)
+    box = notebook.canvas().bounding_box()
+    page.mouse.move(box["x"] + x - 1, box["y"] + y)
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    tip = page.locator("[data-testid=coro-tip]").first
+    tip.wait_for(state="visible")
+    said = tip.inner_text()
+    assert "producer" in said and "sleep" in said and "yield sleep(0.005)" in said
+
+    # Click: its card, with what it printed.
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    card = page.locator("[data-testid=coro-card]").first
+    card.wait_for(state="visible")
+    page.locator("[data-testid=coro-card]").get_by_text("put 7").first.wait_for()
+    page.keyboard.press("Escape")
+    card.wait_for(state="hidden")
+
+    # Counted in switches; arrows and the critical path by keyboard.
+    page.locator("[data-testid=coro-axis]").first.select_option("switches")
+    for name in ("coro-arrows", "coro-critical"):
+        page.locator(f"[data-testid={name}]").first.press("Enter")
+        assert page.locator(f"[data-testid={name}]").first.get_attribute("aria-pressed") == "true"
+
+    # The table sorts, and a hostile name is text.
+    notebook.tab("Coroutines")
+    grid = page.locator(".coro-table [role=grid]").first
+    grid.wait_for(state="visible")
+    page.locator(".coro-table .head button").get_by_text("name").first.click()
+    page.wait_for_timeout(500)
+    names = page.locator(".coro-table .rows .line .first").all_inner_texts()
+    assert len(names) == 5 and names == sorted(names, key=str.lower)
+    assert any("<img src=x" in name for name in names)
+
+    notebook.tab("Output")
+    page.get_by_text("put 7").first.wait_for()
+    notebook.tab("What this means")
+    page.get_by_text("Where the time went").first.wait_for()
+    assert page.title() != "hacked"
+
+    content = notebook.saved()
+    outputs = content["cells"][1]["outputs"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1
+    assert "widgets" not in content["metadata"]
+    notebook.open()
+    again = page.locator(".jp-RenderedImage img").first
+    again.wait_for()
+    assert again.evaluate("image => image.naturalWidth") > 500
+
+
+def test_step_mode_plays_forward_and_back_with_the_lines_and_the_locals(
+    page: Any, server: Server
+) -> None:
+    server.notebook("steps.ipynb", LOAD, STEPS)
+    Driver(page, server, "steps.ipynb", "lab").run_all("[data-testid=coro-steps]")
+    where, columns = (page.locator(f"[data-testid={name}]").first for name in ("coro-step", "coro-columns"))
+    first = where.inner_text()
+    forward = page.locator("[data-testid=coro-step-forward]").first
+    for _ in range(4):
+        forward.click()
+    assert where.inner_text() != first
+    said = columns.inner_text()
+    assert "counter" in said and "yield" in said and "number" in said and "11" in said
+    page.locator("[data-testid=coro-step-back]").first.press("Enter")
+    page.locator("[data-testid=coro-play]").first.click()
+    page.wait_for_timeout(3_000)
+    assert page.locator("[data-testid=coro-slider]").first.input_value() == str(
+        int(page.locator("[data-testid=coro-slider]").first.get_attribute("max"))
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_saved_page_needs_no_kernel_and_no_network(page: Any, tmp_path: Any, theme: str) -> None:
+    program = tmp_path / "program.py"
+    lines = PIPELINE.splitlines()[1:]
+    text = "\n".join(lines).replace("raise ValueError(wrong)", "pass")
+    program.write_text(f"from coro_magic import *\n{text}")
+    saved = tmp_path / "run.html"
+    subprocess.run([sys.executable, "-m", "coro_magic", "run", str(program), "--save", str(saved)],
+                   check=True, capture_output=True, timeout=120)  # fmt: skip
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.emulate_media(color_scheme=theme)
+    page.goto(saved.as_uri())
+    page.wait_for_selector(CANVAS)
+    notebook = Driver.of(page)
+    x, y = notebook.middle_of("producer", 2)
+    box = page.locator(CANVAS).bounding_box()
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    page.locator("[data-testid=coro-card]").get_by_text("put 7").first.wait_for()
+    assert page.title() != "hacked"
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize(("to", "suffix"), [("html", "html"), ("markdown", "md")])
+def test_nbconvert_keeps_the_picture(tmp_path: Any, to: str, suffix: str) -> None:
+    pytest.importorskip("nbconvert", reason="nbconvert is not installed")
+    notebook = tmp_path / "one.ipynb"
+    Server.notebook(type("Folder", (), {"folder": tmp_path})(), "one.ipynb", LOAD, STEPS)  # type: ignore[arg-type]
+    subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--execute", f"--to={to}", str(notebook)],
+                   check=True, capture_output=True, timeout=180)  # fmt: skip
+    text = notebook.with_suffix(f".{suffix}").read_text()
+    if to == "html":
+        assert "data:image/png;base64," in text and "2 coroutines, 1 thread" in text
+    else:
+        (picture,) = tmp_path.glob("one_files/*.png")
+        assert picture.stat().st_size > 5_000 and "one_files/" in text
+
+
+def test_the_panel_says_the_same_in_the_dark_and_in_a_narrow_window(page: Any, server: Server) -> None:
+    server.notebook("narrow.ipynb", LOAD, PIPELINE)
+    page.set_viewport_size({"width": 620, "height": 1000})
+    notebook = Driver(page, server, "narrow.ipynb", "lab")
+    page.evaluate("() => document.body.setAttribute('data-jp-theme-light', 'false')")
+    notebook.run_all()
+    box = notebook.canvas().bounding_box()
+    assert box["width"] > 250
+    # Nothing sticks out of the window.
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('[data-testid=coro-timeline] *')]"
+        ".every(one => one.getBoundingClientRect().right <= window.innerWidth + 1)"
+    )
