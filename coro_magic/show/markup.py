@@ -32,8 +32,8 @@ _STYLE = """<style>
 .coro-panel ul { margin: 0; padding-left: 1.3em; max-width: 46em; }
 .coro-panel li { margin: 2px 0; overflow-wrap: anywhere; }
 .coro-panel p { color: var(--faint); margin: 4px 0; }
-.coro-panel pre { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 380px; overflow: auto;
-  margin: 0; padding: 6px 8px; color: var(--ink); background: var(--lane);
+.coro-panel pre { white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; overflow: auto;
+  max-height: 380px; margin: 0; padding: 6px 8px; color: var(--ink); background: var(--lane);
   border: 1px solid var(--edge); border-radius: 4px;
   font-family: var(--jp-code-font-family, ui-monospace, monospace); font-size: 12px; line-height: 1.4; }
 .coro-panel pre:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); }
