@@ -63,11 +63,19 @@ class Driver:
             for _ in range(20):
                 cell.locator(".jp-InputArea-editor").click()
                 self.page.keyboard.press("Shift+Enter")
-                self.page.wait_for_timeout(500)
-                # What comes before the kernel is really there gets lost, and so may a key.
-                if cell.locator(".jp-InputPrompt").first.inner_text().strip("[ ]:"):
+                # What comes before the kernel is really there gets lost, even after a star was shown, and
+                # so may a key.
+                if self._stays_begun(cell):
                     break
         self.page.wait_for_selector(wait_for)
+
+    def _stays_begun(self, cell: Any) -> bool:
+        for _ in range(6):
+            self.page.wait_for_timeout(250)
+            shown = cell.locator(".jp-InputPrompt").first.inner_text().strip("[ ]:")
+            if shown.isdigit() or not shown:
+                return bool(shown)
+        return True
 
     def tab(self, title: str) -> None:
         """Look at a tab of the panel."""
