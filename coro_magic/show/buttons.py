@@ -141,7 +141,8 @@ class Save(VBox):  # type: ignore[misc,unused-ignore]
         self._busy = threading.Lock()
         self.kind = Dropdown(options=_KINDS, description="save as", style={"description_width": "initial"},
                              layout=Layout(width="11em"))  # fmt: skip
-        self.name = Text(placeholder="name of the file", continuous_update=True, layout=Layout(width="14em"),
+        self.name = Text(description="file", placeholder="name of the file", layout=Layout(width="15em"),
+                         style={"description_width": "initial"},
                          tooltip="beside the notebook, unless it says where")  # fmt: skip
         self.save = Button(description="Save", icon="save", layout=Layout(width="7em"),
                            tooltip="Write the file where the kernel runs")  # fmt: skip

@@ -295,3 +295,28 @@ def test_names_are_made_unique_whatever_they_are():
         "spawn(f(), name=5)"
     )
     assert len(set(ran.tasks)) == 4
+
+
+def test_a_run_of_calls_is_made_again_from_its_calls() -> None:
+    def count(to: int):
+        for _ in range(to):
+            yield
+        return to
+
+    first = coro_magic.run(count(3), count(5), baseline="off")
+    again = first.again(order="lifo")
+    assert again.results == first.results == {"count": 3, "count-2": 5}
+    assert again.options == {**first.options, "order": "lifo"}
+
+
+def test_a_run_that_is_made_again_and_fails_has_its_error_and_raises_nothing() -> None:
+    tries: list[int] = []
+
+    def fails():
+        yield
+        tries.append(1)
+        if len(tries) > 1:
+            raise ValueError("the second time")
+
+    again = coro_magic.run(fails, baseline="off").again()
+    assert isinstance(again.error, ValueError)
