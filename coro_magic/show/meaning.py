@@ -110,7 +110,7 @@ def _time(run: Run, facts: _Facts) -> list[str]:
         said.append(f"For {duration(facts.blocked)} of it a step held the thread and did not compute.")
     at_once = facts.waiting / run.elapsed if run.elapsed > 0 else 0.0
     if facts.waiting > 0.01 * run.elapsed:
-        said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {number(at_once)} "
+        said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {_mean(at_once)} "
                     f"at once on average.{_for_what(run)}")  # fmt: skip
     queue = facts.ready / run.elapsed if run.elapsed > 0 else 0.0
     if queue >= 0.5:
