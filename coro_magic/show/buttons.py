@@ -34,8 +34,8 @@ OnMain = Callable[[Callable[[], None]], None]
 
 # The options that a run can be made again with, where there are such.
 _OFFERED = ("order", "seed", "clock", "baseline", "record", "slow_step")
-_WIDTHS = {"order": "8em", "seed": "6em", "clock": "7.6em", "baseline": "10em", "record": "7em",
-           "slow_step": "7.4em"}  # fmt: skip
+_WIDTHS = {"order": "8.3em", "seed": "6em", "clock": "7.8em", "baseline": "10.8em", "record": "7.8em",
+           "slow_step": "8.6em"}  # fmt: skip
 # What is written under which suffix; the first of a kind is what is offered.
 _KINDS = (("PNG", ".png"), ("SVG", ".svg"), ("PDF", ".pdf"), ("CSV", ".csv"), ("JSON", ".json"),
           ("Perfetto", ".perfetto.json"), ("HTML", ".html"))  # fmt: skip
