@@ -1333,7 +1333,6 @@ class Timeline {
       c.font = this.font(12); c.fillStyle = theme.faint; c.textAlign = "center"; c.textBaseline = "middle";
       const text = rows.message || "asking the kernel …";
       if (!drawn) c.fillText(fitted(c, text, plotW - 10), plotX + plotW / 2, box.plotY + box.plotH / 2);
-      else this.say(text);
     }
   }
 
@@ -1352,10 +1351,17 @@ class Timeline {
   }
 
   askLater() {
-    if (!this.rows.some((rows) => rows.side.cellsMode && !rows.side.empty && !this.sharpEnough(rows))) return;
+    if (!this.rows.some((rows) => this.wantsMore(rows))) return;
     clearTimeout(this.asking);
-    this.asking = setTimeout(() => { for (const rows of this.rows) if (rows.side.cellsMode && !rows.side.empty) this.askView(rows); }, DEBOUNCE);
+    this.asking = setTimeout(() => { for (const rows of this.rows) if (this.wantsMore(rows)) this.askView(rows); }, DEBOUNCE);
   }
+
+  // Nothing is asked twice: what came, or that nothing came, stays so until the view moves.
+  wantsMore(rows) {
+    return rows.side.cellsMode && !rows.side.empty && !rows.busy && rows.asked !== this.viewOf(rows) && !this.sharpEnough(rows);
+  }
+
+  viewOf(rows) { return [this.axis, rows.version, this.x0, this.x1, rows.top, rows.lh, this.plotW, rows.box.plotH].join(); }
 
   sharpEnough(rows) {
     const [top, bottom] = this.inView(rows);
@@ -1369,7 +1375,8 @@ class Timeline {
 
   // Ask for the view; while an answer is on its way nothing more is asked, then what is in view by then.
   async askView(rows) {
-    if (rows.busy || this.stop.signal.aborted || this.sharpEnough(rows)) return;
+    if (this.stop.signal.aborted) return;
+    rows.asked = this.viewOf(rows);
     const { side } = rows;
     const axis = this.axis, version = rows.version;
     const [top, bottom] = this.inView(rows);
@@ -1385,7 +1392,7 @@ class Timeline {
       await this.sendOrder(rows);
       const { reply, buffers } = await this.source.ask({ kind: "cells", side: side.index, axis, from, to, bins, top: line0, bottom: line1, lines: groups }, []);
       if (this.stop.signal.aborted) return;
-      rows.message = "";
+      if (rows.message) { rows.message = ""; this.say(""); }
       if (version === rows.version) {
         if (reply.kind === "bars") {
           rows.detail = { bars: new Bars(columnsOf(reply.columns, buffers), side.rows), axis, version, x0: reply.from ?? from, x1: reply.to ?? to, top: reply.top ?? line0, bottom: reply.bottom ?? line1 };
@@ -1401,17 +1408,13 @@ class Timeline {
         }
       }
     } catch (error) {
+      if (this.stop.signal.aborted) return;
       rows.message = error.message;
-      rows.busy = false;
-      this.want("base");
-      return this.waitBeforeAsking(rows);
+      this.say(error.message);
     }
     rows.busy = false;
     this.want("base");
   }
-
-  // After an error nothing is asked until the view moves again.
-  waitBeforeAsking(rows) { clearTimeout(this.asking); this.say(rows.message); }
 
   async sendOrder(rows) {
     const { side, lines } = rows;
@@ -1569,7 +1572,7 @@ class Timeline {
   }
 
   slowSpan(rows, step) {
-    const begin = rows.side.at(this.axis, step.begin, step.row);
+    const known = rows.side.at(this.axis, step.begin, step.row), begin = Number.isFinite(known) ? known : step.switch ?? NaN;
     if (this.axis !== "time") return [begin, begin + 1];
     return [begin, begin + (rows.side.meta.virtual ? 0 : step.seconds)];
   }
