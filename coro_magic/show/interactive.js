@@ -1001,6 +1001,7 @@ class Timeline {
     const width = this.stage.clientWidth;
     if (width < 60) return;
     const dpr = window.devicePixelRatio || 1;
+    if (width !== this.width) { this.hover = null; this.hideTip(); }
     const { context } = this;
     context.font = this.font(12);
     let widest = 0;
@@ -1727,7 +1728,6 @@ class Timeline {
       c.restore();
     }
     if (this.arrows) this.drawArrows(c);
-    this.drawNames(c);
     if (this.focused && document.activeElement === this.canvas) {
       const rows = this.rows[this.focused.side];
       if (rows && this.focused.line < rows.lines.count) {
@@ -1735,6 +1735,7 @@ class Timeline {
         c.strokeRect(1, this.lineY(rows, this.focused.line), plotX + plotW - 2, Math.max(this.lineHeight(rows, this.focused.line), 4));
       }
     }
+    this.drawNames(c);
     if (this.hover && this.hover.px >= plotX && this.hover.px <= plotX + plotW) {
       const x = Math.round(this.hover.px) + 0.5;
       c.strokeStyle = theme.ink; c.globalAlpha = 0.35; c.lineWidth = 1;
