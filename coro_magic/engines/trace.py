@@ -54,7 +54,6 @@ from .events import (
     WAITS,
     WOKEN,
     YIELDED,
-    Entries,
     Floats,
     Intervals,
     Ints,
@@ -113,7 +112,7 @@ class Trace:
         self.duration = 0.0
         self.switches = 0
         self.marks: list[Mark] = []
-        # Source lines that cannot be read where the trace is: see `text_of`.
+        # Source lines that cannot be read where the trace is: see `line_of`.
         self.lines: dict[Where, str] = {}
         self.long_steps = LongSteps(slow_step)
         self.reasons: list[Reason] = [Reason("", None)]
@@ -377,12 +376,12 @@ class Trace:
         known = np.frombuffer(bytes(self._final), np.int8) - np.int8(1)
         return np.append(known, np.full(len(self) - len(known), -1, np.int8))
 
-    def text_of(self, where: Where | None) -> str:
-        """Give a source line, stripped, `_LINE` characters at most; empty if it cannot be read."""
+    def line_of(self, where: Where | None) -> str:
+        """Give a source line as it is, `_LINE` characters at most; empty if it cannot be read."""
         if where is None:
             return ""
         known = self.lines.get(where)
-        return linecache.getline(*where).strip()[:_LINE] if known is None else known
+        return linecache.getline(*where).rstrip()[:_LINE] if known is None else known
 
     def driven_by_hand(self, row: int) -> bool:
         """Say whether a row was driven by another coroutine, with `next` or `send`."""
@@ -466,20 +465,16 @@ class Trace:
         ValueError
             If the run had more events than are kept in detail (see `detailed`): use `occupancy`.
         """
-        self._check_detailed()
         until = self.duration if until is None else until
-        parts: list[Entries] = []
-        turns = 0
-        for rows, codes, times, begins in self._all():
-            part = entries(rows, codes, times, begins)
-            parts.append(part._replace(turn=part.turn + turns))
-            turns += int(IS_RESUMPTION[codes & KIND_MASK].sum())
-        if not parts:
+        # All at once: who drives whom may have begun long before.
+        events = self.events()
+        turns = int(IS_RESUMPTION[events[1] & KIND_MASK].sum())
+        found = entries(*events)
+        if not len(found.row):
             none = np.empty(0, np.int64)
             return Intervals(none, none, np.empty(0), np.empty(0), none, none, none, none)
-        joined = Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        order = np.argsort(joined.row, kind="stable")
-        row, state, begin, reason, waker, turn = (column[order] for column in joined)
+        order = np.argsort(found.row, kind="stable")
+        row, state, begin, reason, waker, turn = (column[order] for column in found)
         end, turn_end = np.append(begin[1:], until), np.append(turn[1:], turns)
         last = np.append(row[1:] != row[:-1], True)
         end[last], turn_end[last] = until, turns

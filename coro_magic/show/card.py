@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import linecache
-import traceback
 from typing import Any
 
 import numpy as np
 
 from ..engines.stacks import StackFrame, stack_of_error
-from ..engines.trace import STATES, Intervals
-from ..language import State
+from ..engines.trace import STATES, Intervals, Trace
+from ..language import State, Where
 from ..measure.run import Run
 from .columns import line_text, short_file
+from .outcomes import traceback_of
 from .side import WAITING, wait_word
 from .text import one_line, short_repr
 
@@ -62,7 +61,7 @@ def card(run: Run, row: int, intervals: Intervals | None) -> dict[str, Any]:
         "output": run.printed.text(row)[:_MOST_OUTPUT],
         "result": short_repr(task._value, 2_000) if task and state is State.DONE else None,
         "traceback": None if error is None else _traceback(error),
-        "stack": [_frame(frame) for frame in stack(run, row, error)],
+        "stack": [_frame(trace, frame) for frame in stack(run, row, error)],
     }
 
 
@@ -75,13 +74,14 @@ def stack(run: Run, row: int, error: BaseException | None = None) -> list[StackF
 
 
 def _spawned(run: Run, row: int) -> dict[str, Any] | None:
-    parent, where = run.trace.parent(row), run.trace.spawned_at(row)
+    trace = run.trace
+    parent, where = trace.parent(row), trace.spawned_at(row)
     if parent < 0 and where is None:
         return None
     return {
         "by": None if parent < 0 else one_line(run.trace.name(parent), 200),
         "line": None if where is None else where.line,
-        "text": "" if where is None else line_text(where.file, where.line),
+        "text": "" if where is None else line_text(trace, where),
     }
 
 
@@ -109,17 +109,17 @@ def _life(run: Run, row: int, intervals: Intervals) -> tuple[list[dict[str, Any]
 
 
 def _traceback(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(error))
+    text = traceback_of(error)
     return text if len(text) <= _MOST_TRACEBACK else "…" + text[-_MOST_TRACEBACK:]
 
 
-def _frame(frame: StackFrame) -> dict[str, Any]:
+def _frame(trace: Trace, frame: StackFrame) -> dict[str, Any]:
     first = max(frame.line - _AROUND, 1)
-    lines = [(at, linecache.getline(frame.file, at)) for at in range(first, frame.line + _AROUND + 1)]
+    lines = [(at, trace.line_of(Where(frame.file, at))) for at in range(first, frame.line + _AROUND + 1)]
     return {
         "function": one_line(frame.function, 80),
         "file": short_file(frame.file),
         "line": frame.line,
-        "source": [{"line": at, "text": text.rstrip("\n")[:200]} for at, text in lines if text],
+        "source": [{"line": at, "text": text} for at, text in lines if text],
         "locals": [list(pair) for pair in frame.locals],
     }

@@ -5,7 +5,6 @@ A million bars travel as a few arrays. Names and lines of code are sent once, an
 
 from __future__ import annotations
 
-import linecache
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.trace import Intervals, Reason, Trace
+from ..language import Where
 from ..measure.run import Run
 from .side import WAITING
 from .text import one_line
@@ -92,10 +92,10 @@ def bar_columns(intervals: Intervals, which: Any = slice(None)) -> Columns:
 
 def reasons(trace: Trace) -> list[dict[str, Any]]:
     """Give what waits are for, and at which line, with the line's text; `MOST_REASONS` at most."""
-    return [reason_of(reason) for reason in trace.reasons[:MOST_REASONS]]
+    return [reason_of(trace, reason) for reason in trace.reasons[:MOST_REASONS]]
 
 
-def reason_of(reason: Reason) -> dict[str, Any]:
+def reason_of(trace: Trace, reason: Reason) -> dict[str, Any]:
     """Give one reason for waiting as plain data."""
     where = reason.where
     if where is None:
@@ -104,7 +104,7 @@ def reason_of(reason: Reason) -> dict[str, Any]:
         "verb": one_line(reason.verb, 40),
         "line": where.line,
         "file": short_file(where.file),
-        "text": line_text(where.file, where.line),
+        "text": line_text(trace, where),
     }
 
 
@@ -113,9 +113,9 @@ def short_file(file: str) -> str:
     return one_line(os.path.basename(file), 60)
 
 
-def line_text(file: str, line: int) -> str:
+def line_text(trace: Trace, where: Where) -> str:
     """Give the text of a line of code, where it is known."""
-    return one_line(linecache.getline(file, line).strip(), 160)
+    return one_line(trace.line_of(where).strip(), 160)
 
 
 def packed(prefix: str, columns: Columns, buffers: list[bytes]) -> dict[str, dict[str, Any]]:

@@ -31,7 +31,7 @@ did: the constants here and in `outcomes`.
 ``states``
     ``["ready", "running", "waiting", "done", "failed", "cancelled", "left over"]``.
 ``places``
-    Lines of source code: dicts of ``file``, ``line`` (from 1) and ``text`` (stripped; may be empty).
+    Lines of source code: dicts of ``file``, ``line`` (from 1) and ``text``, which may be empty.
 ``reasons``
     Why rows wait: dicts of ``verb`` (a text) and ``place``, an index into ``places`` or None. The first is
     no reason.
@@ -196,7 +196,8 @@ def to_dict(run: Run) -> dict[str, Any]:
     from .. import __version__
 
     columns = columns_of(run.trace, MOST_ROWS, MOST_EVENTS, MOST_REASONS)
-    places, frames = _Places(run.trace), Frames()
+    places = _Places(run.trace)
+    frames = Frames(places.number)
     tasks = [task for task in run.tasks if 0 <= task.row < MOST_ROWS]
     return {
         "format": FORMAT,
@@ -303,7 +304,7 @@ class _Places:
     def table(self) -> list[dict[str, Any]]:
         """Give all of them."""
         return [
-            {**_place(where), "text": text_of(self._trace.text_of(where))} for where in self._numbers
+            {**_place(where), "text": text_of(self._trace.line_of(where))} for where in self._numbers
         ]
 
 

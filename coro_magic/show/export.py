@@ -11,7 +11,8 @@ import shutil
 from typing import TYPE_CHECKING, BinaryIO
 
 from .document import COLUMNS, records, to_dict
-from .suffixes import SUFFIXES, suffix_of
+from .suffixes import SUFFIXES as SUFFIXES
+from .suffixes import suffix_of
 
 if TYPE_CHECKING:
     from ..measure.run import Run

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..engines.record import Steps
 from ..engines.stacks import StackFrame
+from ..language import Where
 from .outcomes import text_of
 
 MOST_STACKS = 1_000
@@ -14,13 +15,21 @@ MOST_FRAMES = 100  # of one stack
 MOST_STEPS = 10_000
 _MOST_LOCALS = 5_000_000  # characters of local names and values in all
 _MOST_LINES = 100_000
+_AROUND = 2  # lines before and after that of a frame
 _SHORT = 1_000  # characters of any one text
 
 
 class Frames:
-    """Numbers functions, and gives stacks as lists that refer to them."""
+    """Numbers functions, and gives stacks as lists that refer to them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    place:
+        Called with the lines that stacks are shown with, for their text to be kept.
+    """
+
+    def __init__(self, place: Callable[[Where], object]) -> None:
+        self._place = place
         self._functions: dict[tuple[str, str], int] = {}
         self._left = _MOST_LOCALS
 
@@ -47,8 +56,12 @@ class Frames:
 
     def stacks(self, stacks: Mapping[int, list[StackFrame]], rows: int) -> list[dict[str, Any]]:
         """Give the stacks of rows, of those below `rows`."""
-        known = [(row, stack) for row, stack in stacks.items() if row < rows]
-        return [{"row": row, "frames": self.stack(stack)} for row, stack in known[:MOST_STACKS]]
+        known = [(row, stack) for row, stack in stacks.items() if row < rows][:MOST_STACKS]
+        for _, stack in known:
+            for frame in stack[:MOST_FRAMES]:
+                for line in range(max(frame.line - _AROUND, 1), frame.line + _AROUND + 1):
+                    self._place(Where(frame.file, line))
+        return [{"row": row, "frames": self.stack(stack)} for row, stack in known]
 
     def steps(self, steps: Steps | None, rows: int) -> dict[str, Any] | None:
         """Give what step mode has recorded, of rows below `rows`."""

@@ -154,11 +154,12 @@ def _said(error: BaseException, with_traceback: bool) -> dict[str, Any]:
     return {
         "type": one_line(type_name(error), 200),
         "message": text_of(message, _MESSAGE),
-        "traceback": _traceback(error) if with_traceback else "",
+        "traceback": traceback_of(error) if with_traceback else "",
     }
 
 
-def _traceback(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
+    """Give an error's traceback as Python prints it, bounded; of one that was read back, as it was."""
     if isinstance(error, SavedError):
         return error.traceback
     try:

@@ -269,7 +269,7 @@ class _Process:
             where = task.where
             yield self._instant(
                 task.row, float(ended[task.row]), "error" if why else "end",
-                f"{task.state}{place(where)}{why}", _source(where, trace.text_of(where)),
+                f"{task.state}{place(where)}{why}", _source(where, trace.line_of(where)),
             )  # fmt: skip
         if len(found) > MOST_INSTANTS:
             self.left_out.append(f"{self._name}: {len(found) - MOST_INSTANTS} ends")
@@ -279,14 +279,14 @@ def _wait(trace: Trace, reason: int) -> str:
     """Give category, name and arguments of a slice of waiting."""
     verb, where = trace.reasons[reason]
     name = (one_line(verb, 60) or "not begun") + ("" if where is None else f", {where}")
-    args = _source(where, trace.text_of(where))
+    args = _source(where, trace.line_of(where))
     return f'"cat":"waiting","name":{_json(name)}' + (f',"args":{_json(args)}' if args else "")
 
 
 def _source(where: Any, text: str) -> dict[str, Any]:
     if where is None:
         return {}
-    return {"file": one_line(where.file, 400), "line": where.line, "source": one_line(text, 200)}
+    return {"file": one_line(where.file, 400), "line": where.line, "source": one_line(text.strip(), 200)}
 
 
 def _shown(slices: Slices, begin: Ints, end: Ints) -> tuple[Any, Ints]:

@@ -43,7 +43,7 @@ def test_it_has_every_coroutine_of_both_sides_with_names_states_and_places() -> 
     rows = data["rows"]
     states = {name: data["states"][code] for name, code in zip(rows["name"], rows["state"], strict=True)}
     assert states == {"troubled": "done", "bad": "failed", "lost": "left over", "slow": "cancelled"}
-    assert data["places"][rows["place"][1]]["text"].startswith("raise ValueError")
+    assert data["places"][rows["place"][1]]["text"].strip().startswith("raise ValueError")
     assert data["baseline"]["unit"] == "thread" and len(data["baseline"]["rows"]["name"]) == 4
     assert data["baseline"]["baseline"] is None
     assert data["marks"][0]["row"] == 0 and data["marks"][0]["text"] == "here $\\frac{1}$"

@@ -11,16 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cells import cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import coro_magic
+from coro_magic.engines.stacks import stack_of_error
 from coro_magic.language import Channel, State, sleep, spawn
 from coro_magic.measure.run import Difference, Run
 from coro_magic.measure.saved import SavedError
 from coro_magic.show import document, export, outcomes, perfetto
+from coro_magic.show import panel as panel_of
 from coro_magic.show.loading import load
 from coro_magic.show.loading import run_of as read
+from coro_magic.show.source import Source
 
 from .programs import WORKERS, body_of
 from .runs import run_of, sleepers, threads, troubled
@@ -159,6 +163,28 @@ def test_hand_driven_generators_and_all_that_a_whole_run_has_come_back() -> None
     assert loaded.steps == run.steps
 
 
+def test_a_long_run_of_generators_driven_by_hand_comes_back_with_its_drivers() -> None:
+    run = cell(
+        """
+        def counts():
+            n = 0
+            while True:
+                n = yield n
+        def drives():
+            c = counts()
+            next(c)
+            for n in range(20_000):
+                c.send(n)
+                if n % 7 == 0:
+                    yield
+        drives()
+        drives()
+        """,
+        baseline="off",
+    ).run
+    assert_same(run, again(run))
+
+
 def worker(number):
     print("number", number)
     yield sleep(0.001)
@@ -188,7 +214,7 @@ def test_source_lines_come_with_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     loaded = again(run)
     waits = [reason for reason in loaded.trace.reasons if reason.verb == "sleep"]
     monkeypatch.setattr("linecache.getline", lambda *where: "")
-    texts = [loaded.trace.text_of(reason.where) for reason in waits]
+    texts = [loaded.trace.line_of(reason.where).strip() for reason in waits]
     assert "yield sleep(0.001)" in texts and "yield sleep(100)" in texts
 
 
@@ -228,6 +254,42 @@ def test_beyond_the_bound_on_results_they_are_left_out(monkeypatch: pytest.Monke
     loaded = again(run)
     assert loaded.to_dict() == run.to_dict()
     assert loaded.results["nap"] == 0 and "no room" in repr(loaded.results["nap-30"])
+
+
+def test_the_interactive_timeline_of_what_was_read_back_is_that_of_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_error = run_of(troubled, threads(3, 0.02), record=True)
+    error = with_error.tasks[1]._error
+    assert error is not None
+    with_error.stacks[1] = stack_of_error(error)
+    for run in (with_error, run_of(sleepers(60, 20), detail=10)):
+        ours, our_buffers = Source(run).first(everything=True)
+        loaded = again(run)
+        # It may be read where the program's file is not.
+        with monkeypatch.context() as patch:
+            patch.setattr("linecache.getline", lambda *where: "")
+            theirs, their_buffers = Source(loaded).first(everything=True)
+        for side in (side for meta in (ours, theirs) for side in meta["sides"]):
+            # A grid is kept coarser in the file.
+            assert ("cells" in side) == (not run.trace.detailed)
+        if run.trace.detailed:
+            assert without_blank_lines(theirs) == without_blank_lines(ours)
+            assert their_buffers == our_buffers
+
+
+def without_blank_lines(meta: dict[str, Any]) -> dict[str, Any]:
+    """Blank lines around a line of a stack are not kept in a file."""
+    meta = copy.deepcopy(meta)
+    for card in meta["cards"].values():
+        for frame in card["stack"]:
+            frame["source"] = [line for line in frame["source"] if line["text"]]
+    return meta
+
+
+def test_the_panel_of_what_was_read_back_can_be_made() -> None:
+    panel = panel_of(again(run_of(troubled, threads(3, 0.02))))
+    assert panel.children
 
 
 # What is no such file.
