@@ -718,22 +718,20 @@ const KEYS = [
   ["space , .", "step mode: play or pause, one step back, one step on"],
 ];
 
-let views = 0;
-
 // Front ends have keys of their own: in a notebook a B would make a new cell, and two zeros restart the kernel.
 // What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
 function ours(event) { return !event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter"); }
 
 class Timeline {
-  constructor(element, source, options = {}) {
+  constructor(element, source) {
+    const begun = performance.now();
     const { meta, buffers } = source.first;
     this.element = element;
     this.source = source;
     this.meta = meta || {};
-    this.options = options;
     this.sides = (this.meta.sides || []).map((side, i) => new Side(side, buffers || [], i));
     this.waits = chooseWaits(this.sides);
-    this.key = `coro-${++views}`;
+    this.key = Math.random().toString(36).slice(2);
     this.axis = "time";
     this.filter = { text: "", state: -2 };
     this.order = "spawn";
@@ -756,6 +754,8 @@ class Timeline {
     this.x0 = 0; this.x1 = this.full();
     this.watch();
     this.resize();
+    this.stats.built = performance.now() - begun;
+    // For tests and for the curious: what is in view, and how long the frames took.
     element.__coro = this;
   }
 
@@ -1389,9 +1389,14 @@ class Timeline {
     const bins = Math.max(8, Math.min(4000, Math.round(((to - from) / span) * (this.plotW / CELL))));
     const groups = Math.max(1, Math.min(line1 - line0, Math.round(((line1 - line0) / (bottom - top)) * (rows.box.plotH / CELL))));
     rows.busy = true;
+    const slow = setTimeout(() => this.say("The kernel is busy: a sharper picture comes when it answers."), 2500);
     try {
-      await this.sendOrder(rows);
-      const { reply, buffers } = await this.source.ask({ kind: "cells", side: side.index, axis, from, to, bins, top: line0, bottom: line1, lines: groups }, []);
+      const { reply, buffers } = await this.inTurn(async () => {
+        await this.sendOrder(rows);
+        return this.source.ask({ kind: "cells", side: side.index, axis, from, to, bins, top: line0, bottom: line1, lines: groups }, []);
+      });
+      clearTimeout(slow);
+      if (this.note.textContent.startsWith("The kernel is busy")) this.say("");
       if (this.stop.signal.aborted) return;
       if (rows.message) { rows.message = ""; this.say(""); }
       if (version === rows.version) {
@@ -1409,6 +1414,7 @@ class Timeline {
         }
       }
     } catch (error) {
+      clearTimeout(slow);
       if (this.stop.signal.aborted) return;
       rows.message = error.message;
       this.say(error.message);
@@ -1417,11 +1423,21 @@ class Timeline {
     this.want("base");
   }
 
+  // The kernel knows one order of the rows. Views of the same widget tell theirs and ask one after the other, so
+  // that none is answered in another's order.
+  inTurn(work) {
+    const { source } = this;
+    source.orders ??= new Map();
+    const turn = (source.orders.get("turn") || Promise.resolve()).then(work);
+    source.orders.set("turn", turn.catch(() => {}));
+    return turn;
+  }
+
   async sendOrder(rows) {
-    const { side, lines } = rows;
-    const owners = this.source.orders || (this.source.orders = new Map());
+    const { side, lines } = rows, owners = this.source.orders;
     const own = rows.plain ? "plain" : `${this.key}:${rows.version}`;
-    if ((owners.get(side.index) || "plain") === own) return;
+    // At first it is not known: the page may have been loaded again, and the kernel remembers what it was told before.
+    if (owners.get(side.index) === own) return;
     owners.set(side.index, own);
     try {
       await this.source.ask({ kind: "order", side: side.index, lines: lines.count }, [lines.lineOf.slice()]);
@@ -2244,7 +2260,7 @@ class Timeline {
     this.card.setAttribute("aria-label", name);
     this.card.hidden = false;
     this.card.scrollTop = 0;
-    this.card.replaceChildren(head, h("p", {}, "…"));
+    this.card.replaceChildren(head, ...this.shortCard(side, row), h("p", { class: "coro-note" }, "asking for more …"));
     if (wasHidden) this.resize();
     if (byKey) this.card.focus({ preventScroll: false });
     let content;
@@ -2536,8 +2552,8 @@ function arrow(c, x, from, to, kind, colour, paper, straight = false) {
 // Draw a timeline into an element. `source` has `first` ({meta, buffers}) and `ask(request, buffers)`, which
 // gives a promise of {reply, buffers} and fails with an Error whose message people can read.
 // Returns a function that takes everything away again.
-export function draw(element, source, options = {}) {
-  const timeline = new Timeline(element, source, options);
+export function draw(element, source) {
+  const timeline = new Timeline(element, source);
   return () => timeline.destroy();
 }
 
@@ -2571,15 +2587,19 @@ function kernelSource(model) {
   return { ask, close };
 }
 
-// Which order of rows the kernel knows is the model's, and shared by its views.
-const ordersOfModels = new WeakMap();
+// Which order of rows the kernel knows is shared by the views of a widget. Each view may have a module and a model
+// object of its own, so the page keeps it, by the widget's key.
+function ordersOf(key) {
+  const all = (globalThis[Symbol.for("coro_magic.orders")] ??= new Map());
+  if (!all.has(key)) all.set(key, new Map());
+  return all.get(key);
+}
 
 function render({ model, el }) {
   const { ask, close } = kernelSource(model);
-  if (!ordersOfModels.has(model)) ordersOfModels.set(model, new Map());
   let meta;
   try { meta = JSON.parse(model.get("meta")); } catch { meta = {}; }
-  const remove = draw(el, { first: { meta, buffers: model.get("buffers") || [] }, ask, orders: ordersOfModels.get(model) });
+  const remove = draw(el, { first: { meta, buffers: model.get("buffers") || [] }, ask, orders: ordersOf(model.get("key")) });
   return () => { remove(); close(); };
 }
 
