@@ -646,7 +646,7 @@ const STYLE = `
 .coro-timeline :is(button, select, input, canvas, summary, aside, pre):focus-visible { outline: 2px solid var(--coro-focus); outline-offset: 1px; }
 .coro-timeline canvas:focus:not(:focus-visible) { outline: none; }
 .coro-body { display: flex; gap: 12px; align-items: stretch; }
-.coro-main { flex: 1 1 0; min-width: 0; }
+.coro-main { flex: 1 1 0; min-width: 0; position: relative; }
 .coro-stage { position: relative; overflow: hidden; touch-action: none; }
 .coro-stage canvas { position: absolute; left: 0; top: 0; display: block; }
 .coro-over { pointer-events: none; }
@@ -795,13 +795,13 @@ class Timeline {
     this.context = this.canvas.getContext("2d");
     this.over = h("canvas", { class: "coro-over", "aria-hidden": "true" });
     this.tip = h("div", { class: "coro-tip", role: "tooltip", "data-testid": "coro-tip", hidden: true });
-    this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over, this.tip);
+    this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over);
     this.mini = h("canvas", { class: "coro-mini", "aria-hidden": "true", "data-testid": "coro-mini" });
     this.note = h("div", { class: "coro-note", "data-testid": "coro-note" });
     this.legend = h("div", { class: "coro-legend", "data-testid": "coro-legend" });
     this.live = h("div", { class: "coro-live", "aria-live": "polite", "data-testid": "coro-live" });
     this.card = h("aside", { class: "coro-card", tabindex: "-1", "aria-label": "Coroutine", "data-testid": "coro-card", hidden: true });
-    this.main = h("div", { class: "coro-main" }, this.stage, this.mini, this.legend, this.note);
+    this.main = h("div", { class: "coro-main" }, this.stage, this.mini, this.legend, this.note, this.tip);
     this.root = h("div", { class: "coro-timeline", "data-testid": "coro-timeline" }, h("style", {}, STYLE),
       this.tools, this.help, h("div", { class: "coro-body" }, this.main, this.card), this.live);
     const { steps } = this.meta;
@@ -1739,7 +1739,9 @@ class Timeline {
       const high = Math.max(this.lineHeight(rows, place.line), 2), y = this.lineY(rows, place.line);
       c.save();
       c.beginPath(); c.rect(0, rows.box.plotY, this.width, rows.box.plotH); c.clip();
-      c.fillStyle = colour; c.globalAlpha = strong; c.fillRect(0, y, plotX + plotW, high);
+      c.fillStyle = colour; c.globalAlpha = strong; c.fillRect(0, y, plotX, high);
+      // The bars keep their colours.
+      c.globalAlpha = strong / 2; c.fillRect(plotX, y, plotW, high);
       if (colour === theme.focus) { c.globalAlpha = 1; c.fillRect(0, y, 3, high); c.fillRect(0, y, plotX + plotW, 1); c.fillRect(0, y + high - 1, plotX + plotW, 1); }
       c.restore();
     }
@@ -1955,7 +1957,13 @@ class Timeline {
   gestures() {
     const { on, stage, mini } = this;
     const place = (event) => { const box = this.canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-    on(this.canvas, "wheel", (event) => this.wheeled(event, ...place(event)), { passive: false });
+    // Who scrolls the page and comes over us on the way wants to scroll on, until they stop.
+    let passing = -Infinity, passes = false;
+    on(window, "wheel", (event) => {
+      passes = !event.ctrlKey && performance.now() - passing < 200;
+      if (passes || !this.root.contains(event.target)) passing = performance.now();
+    }, { capture: true, passive: true });
+    on(this.canvas, "wheel", (event) => { if (!passes) this.wheeled(event, ...place(event)); }, { passive: false });
     let drag = null;
     const fingers = new Map();
     on(this.canvas, "pointerdown", (event) => {
@@ -2149,7 +2157,7 @@ class Timeline {
     this.tip.hidden = !content.length;
     const { offsetWidth: w, offsetHeight: high } = this.tip;
     const left = px + 16 + w < this.width ? px + 16 : Math.max(2, px - w - 14);
-    const top = py + 18 + high < this.height ? py + 18 : Math.max(2, py - high - 14);
+    const top = py + 18 + high < this.main.clientHeight ? py + 18 : Math.max(2, py - high - 14);
     this.tip.style.left = `${left}px`;
     this.tip.style.top = `${top}px`;
     return undefined;
