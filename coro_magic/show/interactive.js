@@ -646,7 +646,7 @@ const STYLE = `
 .coro-timeline :is(button, select, input, canvas, summary, aside, pre):focus-visible { outline: 2px solid var(--coro-focus); outline-offset: 1px; }
 .coro-timeline canvas:focus:not(:focus-visible) { outline: none; }
 .coro-body { display: flex; gap: 12px; align-items: stretch; }
-.coro-main { flex: 1 1 0; min-width: 0; }
+.coro-main { flex: 1 1 0; min-width: 0; position: relative; }
 .coro-stage { position: relative; overflow: hidden; touch-action: none; }
 .coro-stage canvas { position: absolute; left: 0; top: 0; display: block; }
 .coro-over { pointer-events: none; }
@@ -718,22 +718,20 @@ const KEYS = [
   ["space , .", "step mode: play or pause, one step back, one step on"],
 ];
 
-let views = 0;
-
 // Front ends have keys of their own: in a notebook a B would make a new cell, and two zeros restart the kernel.
 // What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
 function ours(event) { return !event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter"); }
 
 class Timeline {
-  constructor(element, source, options = {}) {
+  constructor(element, source) {
+    const begun = performance.now();
     const { meta, buffers } = source.first;
     this.element = element;
     this.source = source;
     this.meta = meta || {};
-    this.options = options;
     this.sides = (this.meta.sides || []).map((side, i) => new Side(side, buffers || [], i));
     this.waits = chooseWaits(this.sides);
-    this.key = `coro-${++views}`;
+    this.key = Math.random().toString(36).slice(2);
     this.axis = "time";
     this.filter = { text: "", state: -2 };
     this.order = "spawn";
@@ -756,6 +754,8 @@ class Timeline {
     this.x0 = 0; this.x1 = this.full();
     this.watch();
     this.resize();
+    this.stats.built = performance.now() - begun;
+    // For tests and for the curious: what is in view, and how long the frames took.
     element.__coro = this;
   }
 
@@ -795,13 +795,13 @@ class Timeline {
     this.context = this.canvas.getContext("2d");
     this.over = h("canvas", { class: "coro-over", "aria-hidden": "true" });
     this.tip = h("div", { class: "coro-tip", role: "tooltip", "data-testid": "coro-tip", hidden: true });
-    this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over, this.tip);
+    this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over);
     this.mini = h("canvas", { class: "coro-mini", "aria-hidden": "true", "data-testid": "coro-mini" });
     this.note = h("div", { class: "coro-note", "data-testid": "coro-note" });
     this.legend = h("div", { class: "coro-legend", "data-testid": "coro-legend" });
     this.live = h("div", { class: "coro-live", "aria-live": "polite", "data-testid": "coro-live" });
     this.card = h("aside", { class: "coro-card", tabindex: "-1", "aria-label": "Coroutine", "data-testid": "coro-card", hidden: true });
-    this.main = h("div", { class: "coro-main" }, this.stage, this.mini, this.legend, this.note);
+    this.main = h("div", { class: "coro-main" }, this.stage, this.mini, this.legend, this.note, this.tip);
     this.root = h("div", { class: "coro-timeline", "data-testid": "coro-timeline" }, h("style", {}, STYLE),
       this.tools, this.help, h("div", { class: "coro-body" }, this.main, this.card), this.live);
     const { steps } = this.meta;
@@ -1001,6 +1001,7 @@ class Timeline {
     const width = this.stage.clientWidth;
     if (width < 60) return;
     const dpr = window.devicePixelRatio || 1;
+    if (width !== this.width) { this.hover = null; this.hideTip(); }
     const { context } = this;
     context.font = this.font(12);
     let widest = 0;
@@ -1333,7 +1334,6 @@ class Timeline {
       c.font = this.font(12); c.fillStyle = theme.faint; c.textAlign = "center"; c.textBaseline = "middle";
       const text = rows.message || "asking the kernel …";
       if (!drawn) c.fillText(fitted(c, text, plotW - 10), plotX + plotW / 2, box.plotY + box.plotH / 2);
-      else this.say(text);
     }
   }
 
@@ -1352,10 +1352,17 @@ class Timeline {
   }
 
   askLater() {
-    if (!this.rows.some((rows) => rows.side.cellsMode && !rows.side.empty && !this.sharpEnough(rows))) return;
+    if (!this.rows.some((rows) => this.wantsMore(rows))) return;
     clearTimeout(this.asking);
-    this.asking = setTimeout(() => { for (const rows of this.rows) if (rows.side.cellsMode && !rows.side.empty) this.askView(rows); }, DEBOUNCE);
+    this.asking = setTimeout(() => { for (const rows of this.rows) if (this.wantsMore(rows)) this.askView(rows); }, DEBOUNCE);
   }
+
+  // Nothing is asked twice: what came, or that nothing came, stays so until the view moves.
+  wantsMore(rows) {
+    return rows.side.cellsMode && !rows.side.empty && !rows.busy && rows.asked !== this.viewOf(rows) && !this.sharpEnough(rows);
+  }
+
+  viewOf(rows) { return [this.axis, rows.version, this.x0, this.x1, rows.top, rows.lh, this.plotW, rows.box.plotH].join(); }
 
   sharpEnough(rows) {
     const [top, bottom] = this.inView(rows);
@@ -1369,7 +1376,8 @@ class Timeline {
 
   // Ask for the view; while an answer is on its way nothing more is asked, then what is in view by then.
   async askView(rows) {
-    if (rows.busy || this.stop.signal.aborted || this.sharpEnough(rows)) return;
+    if (this.stop.signal.aborted) return;
+    rows.asked = this.viewOf(rows);
     const { side } = rows;
     const axis = this.axis, version = rows.version;
     const [top, bottom] = this.inView(rows);
@@ -1381,11 +1389,16 @@ class Timeline {
     const bins = Math.max(8, Math.min(4000, Math.round(((to - from) / span) * (this.plotW / CELL))));
     const groups = Math.max(1, Math.min(line1 - line0, Math.round(((line1 - line0) / (bottom - top)) * (rows.box.plotH / CELL))));
     rows.busy = true;
+    const slow = setTimeout(() => this.say("The kernel is busy: a sharper picture comes when it answers."), 2500);
     try {
-      await this.sendOrder(rows);
-      const { reply, buffers } = await this.source.ask({ kind: "cells", side: side.index, axis, from, to, bins, top: line0, bottom: line1, lines: groups }, []);
+      const { reply, buffers } = await this.inTurn(async () => {
+        await this.sendOrder(rows);
+        return this.source.ask({ kind: "cells", side: side.index, axis, from, to, bins, top: line0, bottom: line1, lines: groups }, []);
+      });
+      clearTimeout(slow);
+      if (this.note.textContent.startsWith("The kernel is busy")) this.say("");
       if (this.stop.signal.aborted) return;
-      rows.message = "";
+      if (rows.message) { rows.message = ""; this.say(""); }
       if (version === rows.version) {
         if (reply.kind === "bars") {
           rows.detail = { bars: new Bars(columnsOf(reply.columns, buffers), side.rows), axis, version, x0: reply.from ?? from, x1: reply.to ?? to, top: reply.top ?? line0, bottom: reply.bottom ?? line1 };
@@ -1401,23 +1414,30 @@ class Timeline {
         }
       }
     } catch (error) {
+      clearTimeout(slow);
+      if (this.stop.signal.aborted) return;
       rows.message = error.message;
-      rows.busy = false;
-      this.want("base");
-      return this.waitBeforeAsking(rows);
+      this.say(error.message);
     }
     rows.busy = false;
     this.want("base");
   }
 
-  // After an error nothing is asked until the view moves again.
-  waitBeforeAsking(rows) { clearTimeout(this.asking); this.say(rows.message); }
+  // The kernel knows one order of the rows. Views of the same widget tell theirs and ask one after the other, so
+  // that none is answered in another's order.
+  inTurn(work) {
+    const { source } = this;
+    source.orders ??= new Map();
+    const turn = (source.orders.get("turn") || Promise.resolve()).then(work);
+    source.orders.set("turn", turn.catch(() => {}));
+    return turn;
+  }
 
   async sendOrder(rows) {
-    const { side, lines } = rows;
-    const owners = this.source.orders || (this.source.orders = new Map());
+    const { side, lines } = rows, owners = this.source.orders;
     const own = rows.plain ? "plain" : `${this.key}:${rows.version}`;
-    if ((owners.get(side.index) || "plain") === own) return;
+    // At first it is not known: the page may have been loaded again, and the kernel remembers what it was told before.
+    if (owners.get(side.index) === own) return;
     owners.set(side.index, own);
     try {
       await this.source.ask({ kind: "order", side: side.index, lines: lines.count }, [lines.lineOf.slice()]);
@@ -1569,7 +1589,7 @@ class Timeline {
   }
 
   slowSpan(rows, step) {
-    const begin = rows.side.at(this.axis, step.begin, step.row);
+    const known = rows.side.at(this.axis, step.begin, step.row), begin = Number.isFinite(known) ? known : step.switch ?? NaN;
     if (this.axis !== "time") return [begin, begin + 1];
     return [begin, begin + (rows.side.meta.virtual ? 0 : step.seconds)];
   }
@@ -1719,12 +1739,13 @@ class Timeline {
       const high = Math.max(this.lineHeight(rows, place.line), 2), y = this.lineY(rows, place.line);
       c.save();
       c.beginPath(); c.rect(0, rows.box.plotY, this.width, rows.box.plotH); c.clip();
-      c.fillStyle = colour; c.globalAlpha = strong; c.fillRect(0, y, plotX + plotW, high);
+      c.fillStyle = colour; c.globalAlpha = strong; c.fillRect(0, y, plotX, high);
+      // The bars keep their colours.
+      c.globalAlpha = strong / 2; c.fillRect(plotX, y, plotW, high);
       if (colour === theme.focus) { c.globalAlpha = 1; c.fillRect(0, y, 3, high); c.fillRect(0, y, plotX + plotW, 1); c.fillRect(0, y + high - 1, plotX + plotW, 1); }
       c.restore();
     }
     if (this.arrows) this.drawArrows(c);
-    this.drawNames(c);
     if (this.focused && document.activeElement === this.canvas) {
       const rows = this.rows[this.focused.side];
       if (rows && this.focused.line < rows.lines.count) {
@@ -1732,6 +1753,7 @@ class Timeline {
         c.strokeRect(1, this.lineY(rows, this.focused.line), plotX + plotW - 2, Math.max(this.lineHeight(rows, this.focused.line), 4));
       }
     }
+    this.drawNames(c);
     if (this.hover && this.hover.px >= plotX && this.hover.px <= plotX + plotW) {
       const x = Math.round(this.hover.px) + 0.5;
       c.strokeStyle = theme.ink; c.globalAlpha = 0.35; c.lineWidth = 1;
@@ -1935,7 +1957,13 @@ class Timeline {
   gestures() {
     const { on, stage, mini } = this;
     const place = (event) => { const box = this.canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-    on(this.canvas, "wheel", (event) => this.wheeled(event, ...place(event)), { passive: false });
+    // Who scrolls the page and comes over us on the way wants to scroll on, until they stop.
+    let passing = -Infinity, passes = false;
+    on(window, "wheel", (event) => {
+      passes = !event.ctrlKey && performance.now() - passing < 200;
+      if (passes || !this.root.contains(event.target)) passing = performance.now();
+    }, { capture: true, passive: true });
+    on(this.canvas, "wheel", (event) => { if (!passes) this.wheeled(event, ...place(event)); }, { passive: false });
     let drag = null;
     const fingers = new Map();
     on(this.canvas, "pointerdown", (event) => {
@@ -2129,7 +2157,7 @@ class Timeline {
     this.tip.hidden = !content.length;
     const { offsetWidth: w, offsetHeight: high } = this.tip;
     const left = px + 16 + w < this.width ? px + 16 : Math.max(2, px - w - 14);
-    const top = py + 18 + high < this.height ? py + 18 : Math.max(2, py - high - 14);
+    const top = py + 18 + high < this.main.clientHeight ? py + 18 : Math.max(2, py - high - 14);
     this.tip.style.left = `${left}px`;
     this.tip.style.top = `${top}px`;
     return undefined;
@@ -2240,7 +2268,7 @@ class Timeline {
     this.card.setAttribute("aria-label", name);
     this.card.hidden = false;
     this.card.scrollTop = 0;
-    this.card.replaceChildren(head, h("p", {}, "…"));
+    this.card.replaceChildren(head, ...this.shortCard(side, row), h("p", { class: "coro-note" }, "asking for more …"));
     if (wasHidden) this.resize();
     if (byKey) this.card.focus({ preventScroll: false });
     let content;
@@ -2532,8 +2560,8 @@ function arrow(c, x, from, to, kind, colour, paper, straight = false) {
 // Draw a timeline into an element. `source` has `first` ({meta, buffers}) and `ask(request, buffers)`, which
 // gives a promise of {reply, buffers} and fails with an Error whose message people can read.
 // Returns a function that takes everything away again.
-export function draw(element, source, options = {}) {
-  const timeline = new Timeline(element, source, options);
+export function draw(element, source) {
+  const timeline = new Timeline(element, source);
   return () => timeline.destroy();
 }
 
@@ -2567,15 +2595,19 @@ function kernelSource(model) {
   return { ask, close };
 }
 
-// Which order of rows the kernel knows is the model's, and shared by its views.
-const ordersOfModels = new WeakMap();
+// Which order of rows the kernel knows is shared by the views of a widget. Each view may have a module and a model
+// object of its own, so the page keeps it, by the widget's key.
+function ordersOf(key) {
+  const all = (globalThis[Symbol.for("coro_magic.orders")] ??= new Map());
+  if (!all.has(key)) all.set(key, new Map());
+  return all.get(key);
+}
 
 function render({ model, el }) {
   const { ask, close } = kernelSource(model);
-  if (!ordersOfModels.has(model)) ordersOfModels.set(model, new Map());
   let meta;
   try { meta = JSON.parse(model.get("meta")); } catch { meta = {}; }
-  const remove = draw(el, { first: { meta, buffers: model.get("buffers") || [] }, ask, orders: ordersOfModels.get(model) });
+  const remove = draw(el, { first: { meta, buffers: model.get("buffers") || [] }, ask, orders: ordersOf(model.get("key")) });
   return () => { remove(); close(); };
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,11 +41,13 @@ class Interactive(anywidget.AnyWidget):
     # JSON as text: the front end parses it once, however large, and no trait has to validate it.
     meta = traitlets.Unicode("{}").tag(sync=True)
     buffers = traitlets.List(traitlets.Bytes()).tag(sync=True)
+    # Tells the views of this widget from those of others in the same page.
+    key = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, source: Answers) -> None:
         meta, buffers = source.first()
         self._source = source
-        super().__init__(meta=as_json(meta), buffers=list(buffers))
+        super().__init__(meta=as_json(meta), buffers=list(buffers), key=secrets.token_hex(8))
         self.on_msg(self._asked)
 
     def _asked(self, _: object, request: object, buffers: Sequence[Any] | None) -> None:

@@ -189,7 +189,8 @@ class Source:
                 for mark in trace.marks[:MOST_MARKS]
             ],
             "slow": [
-                {"row": step.row, "begin": step.begin, "seconds": step.seconds, "label": slow_label(step)}
+                {"row": step.row, "begin": step.begin, "seconds": step.seconds,
+                 "switch": max(0, data.turns_by(step.begin) - 1), "label": slow_label(step)}
                 for step in run.slow_steps[:MOST_SLOW]
             ],
         }  # fmt: skip
