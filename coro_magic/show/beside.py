@@ -43,8 +43,8 @@ def words(comparison: Comparison) -> str:
         lines.append("different programs: no coroutine has the same name in both")
     elif comparison.only_one or comparison.only_other:
         lines.append(f"not the same coroutines: {number(len(comparison.both))} in both, "
-                     f"{number(comparison.only_one)} in the first only, "
-                     f"{number(comparison.only_other)} in the second only")  # fmt: skip
+                     f"{number(comparison.only_one)} in the first only, {number(comparison.only_other)} in "
+                     "the second only")  # fmt: skip
     if comparison.options:
         said = ", ".join(f"{name} {_value(a)} and {_value(b)}" for name, (a, b) in comparison.options.items())
         lines.append(f"options: {said}")
@@ -89,8 +89,7 @@ def _apart(each: Apart) -> str:
     state = max(each.states, key=lambda state: abs(each.states[state][0] - each.states[state][1]))
     first, second = each.states[state]
     return (f"{one_line(each.name, 60)}: {duration(each.one)} and {duration(each.other)}, most of the "
-            "difference "
-            f"{state} ({duration(first)} and {duration(second)})")  # fmt: skip
+            f"difference {state} ({duration(first)} and {duration(second)})")  # fmt: skip
 
 
 def _value(value: Any) -> str:

@@ -720,6 +720,10 @@ const KEYS = [
 
 let views = 0;
 
+// Front ends have keys of their own: in a notebook a B would make a new cell, and two zeros restart the kernel.
+// What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
+function ours(event) { return !event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter"); }
+
 class Timeline {
   constructor(element, source, options = {}) {
     const { meta, buffers } = source.first;
@@ -737,7 +741,7 @@ class Timeline {
     if (this.sides.some((side) => side.rows > 200 && !side.cellsMode) && this.sides.every((side) => !side.cellsMode)) this.order = "function";
     this.rows = this.sides.map((side) => ({
       side, top: 0, zoom: 1, folded: new Set(), opened: new Set(), version: 0, raster: new Raster(),
-      base: null, sharp: null, detail: null, message: "", box: { y: 0, plotY: 0, plotH: 0, flags: 0, height: 0 },
+      whole: {}, sharp: null, detail: null, message: "", box: { y: 0, plotY: 0, plotH: 0, flags: 0, height: 0 },
     }));
     this.selected = null; this.focused = null; this.hover = null; this.step = null;
     this.arrows = false; this.critical = false; this.askedEdges = new Map();
@@ -835,10 +839,12 @@ class Timeline {
     on(this.canvas, "keydown", (event) => this.keyed(event));
     on(this.root, "keydown", (event) => {
       if (event.key === "Escape" && !this.card.hidden) { this.closeCard(); event.preventDefault(); }
-      // Front ends have keys of their own: in JupyterLab a B would make a new cell and two zeros restart the
-      // kernel. What is typed here stays here, but for what is meant for all, like Ctrl + S and Shift + Enter.
-      if (!event.ctrlKey && !event.metaKey && !(event.shiftKey && event.key === "Enter")) event.stopPropagation();
+      if (ours(event)) event.stopPropagation();
     });
+    // JupyterLab hears keys after us, Notebook 7 before us; that one leaves alone what has this attribute.
+    on(window, "keydown", (event) => {
+      if (this.root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours(event));
+    }, { capture: true });
     on(this.canvas, "focus", () => { this.want("over"); });
     on(this.canvas, "blur", () => { this.want("over"); });
     this.gestures();
@@ -884,7 +890,7 @@ class Timeline {
     this.font = (size, weight = "") => `${weight} ${size}px ${font}`;
     if (old === theme && paper === this.paper) return;
     this.colours = this.sides.map((side) => coloursOf(theme, this.waits, side));
-    for (const rows of this.rows) for (const picture of [rows.base, rows.sharp]) if (picture) picture.image = null;
+    for (const rows of this.rows) for (const picture of [...Object.values(rows.whole), rows.sharp]) if (picture) picture.image = null;
     this.hatching = null;
     this.miniature = null;
     this.stamps = new Map();
@@ -1004,12 +1010,12 @@ class Timeline {
       }
     }
     const indented = this.order === "tree" || this.order === "function" ? 14 : 0;
-    this.gutter = Math.round(clamp(widest + 26 + indented, 58, Math.min(190, width * 0.26)));
+    this.gutter = Math.round(clamp(widest + 26 + indented, 68, Math.min(190, width * 0.26)));
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
     const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
-    const each = this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
-    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(heightOf(lines) * each, 30)));
+    const usual = this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
+    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(heightOf(lines) * (this.tall(lines) ? 76 : usual), 30)));
     const sum = natural.reduce((a, b) => a + b, 0);
     let heights = natural;
     if (sum > most && natural.length === 2) {
@@ -1043,11 +1049,14 @@ class Timeline {
     this.draw();
   }
 
+  // Whether all lines are as high as those of whole functions: see `byFunction`.
+  tall(lines) { return lines.grouped && !lines.units; }
+
   // A line's height, and the rows within bounds.
   settle(rows) {
     const { lines, box } = rows;
     const count = Math.max(heightOf(lines), 1);
-    const whole = Math.min(box.plotH / count, TALLEST);
+    const whole = Math.min(box.plotH / count, this.tall(lines) ? 3 * TALLEST : TALLEST);
     const tallest = Math.max(whole, 34);
     rows.zoom = clamp(rows.zoom, 1, tallest / whole);
     rows.lh = whole * rows.zoom;
@@ -1276,7 +1285,7 @@ class Timeline {
     const { side } = rows;
     if (!side.cellsMode || !side.meta.cells) return;
     const buffer = this.source.first.buffers[side.meta.cells.buffer];
-    if (buffer) rows.base = this.picture(rows, side.meta.cells, buffer);
+    if (buffer) rows.whole.time = this.picture(rows, side.meta.cells, buffer);
   }
 
   picture(rows, reply, buffer) {
@@ -1298,7 +1307,7 @@ class Timeline {
     const { context: c, dpr, theme, plotX, plotW } = this;
     const { box, lh } = rows;
     let drawn = false;
-    for (const picture of [rows.base, rows.sharp]) {
+    for (const picture of [rows.whole[this.axis], rows.sharp]) {
       if (!this.usable(rows, picture)) continue;
       const image = this.imageOf(rows, picture);
       const x = Math.round(this.px(picture.x0) * dpr), x1 = Math.round(this.px(picture.x1) * dpr);
@@ -1353,7 +1362,7 @@ class Timeline {
     const covers = (one) => one && one.x0 <= this.x0 + 1e-9 && one.x1 >= Math.min(this.x1, rows.side.length(this.axis)) - 1e-9 && one.top <= top && one.bottom >= bottom;
     if (rows.lines.count === 0 || this.x0 >= rows.side.length(this.axis)) return true;
     if (rows.detail && rows.detail.axis === this.axis && rows.detail.version === rows.version && covers(rows.detail)) return true;
-    return [rows.sharp, rows.base].some((one) => this.usable(rows, one) && covers(one)
+    return [rows.sharp, rows.whole[this.axis]].some((one) => this.usable(rows, one) && covers(one)
       && (one.x1 - one.x0) / one.cells.bins <= ((this.x1 - this.x0) / this.plotW) * CELL * 1.3
       && (one.bottom - one.top) / one.groups <= Math.max(1, ((bottom - top) / rows.box.plotH) * CELL * 1.3));
   }
@@ -1384,6 +1393,11 @@ class Timeline {
         } else if (buffers[0]) {
           rows.sharp = this.picture(rows, { ...reply, axis }, buffers[0]);
           rows.detail = null;
+          // One of everything is what closer ones appear on, and what the mini-map shows.
+          if (rows.sharp.x0 <= 0 && rows.sharp.x1 >= length && rows.sharp.top === 0 && rows.sharp.bottom >= rows.lines.count && rows.lines.hits === side.rows) {
+            rows.whole[axis] = rows.sharp;
+            this.miniature = null;
+          }
         }
       }
     } catch (error) {
@@ -1466,7 +1480,9 @@ class Timeline {
     if (lines.group && set.has(key)) {
       // The rows that come out should be readable.
       this.resize();
-      rows.zoom = 16 / Math.max(Math.min(rows.box.plotH / Math.max(heightOf(rows.lines), 1), TALLEST), 1e-9);
+      rows.zoom = 1;
+      this.settle(rows);
+      rows.zoom = 16 / rows.lh;
       this.settle(rows);
       rows.top = rows.lines.units ? rows.lines.units[line] : line;
       this.settle(rows);
@@ -1677,8 +1693,8 @@ class Timeline {
       if (side.bars) {
         const lines = { start: Int32Array.of(0, side.rows), rows: Int32Array.from({ length: side.rows }, (_, i) => i) };
         cells = shares(side.bars, this.axis, lines, 0, 1, 1, 0, length, wide, this.colours[side.index].slots);
-      } else if (rows.base && rows.base.axis === this.axis) {
-        const { cells: known } = rows.base;
+      } else if (rows.whole[this.axis]) {
+        const { cells: known } = rows.whole[this.axis];
         const stride = known.stride, part = new Float32Array(3 * stride);
         let size = 0;
         for (let g = 0; g < known.groups; g++) { size += known.size[g]; for (let i = 0; i < 3 * stride; i++) part[i] += known.part[g * 3 * stride + i]; }
@@ -2196,7 +2212,7 @@ class Timeline {
       cells = shares(side.bars, this.axis, rows.lines, from, to, 1, x - wide / 2, x + wide / 2, 1, { count: 1, table: new Uint8Array(side.reasons.length + 1).fill(WAITING) });
       g = i = 0;
     } else {
-      const picture = [rows.sharp, rows.base].find((one) => this.usable(rows, one) && x >= one.x0 && x <= one.x1 && from >= one.top && from < one.bottom);
+      const picture = [rows.sharp, rows.whole[this.axis]].find((one) => this.usable(rows, one) && x >= one.x0 && x <= one.x1 && from >= one.top && from < one.bottom);
       if (!picture) return null;
       cells = picture.cells;
       i = Math.min(cells.bins - 1, Math.floor(((x - picture.x0) / (picture.x1 - picture.x0)) * cells.bins));
@@ -2300,7 +2316,7 @@ function cardOf(view, card, head, close) {
   if (card.stack && card.stack.length) {
     out.push(h("h4", {}, state === "failed" || state === "cancelled" ? "Its stack at the end, innermost last" : "Its stack, innermost last"));
     card.stack.forEach((frame, i) => out.push(h("div", { class: `coro-frame${i === card.stack.length - 1 ? " coro-now" : ""}` },
-      h("p", {}, h("b", {}, frame.function), ` ${shortFile(frame.file)}${frame.line ? `, line ${frame.line}` : ""}`),
+      h("p", {}, h("b", {}, frame.function), ` ${[shortFile(frame.file), frame.line ? `line ${frame.line}` : ""].filter(Boolean).join(", ")}`),
       frame.source && frame.source.length ? sourceLines(frame.source, frame.line) : null, localsOf(frame.locals))));
   }
   if (card.output) out.push(h("h4", {}, "Output"), h("pre", { tabindex: "0" }, card.output));
@@ -2438,7 +2454,7 @@ class Stepper {
       const all = (code.lines || []).map((text, i) => ({ line: code.first + i, text }));
       const place = line - code.first, room = inner ? 12 : 1;
       const from = clamp(place - Math.floor(room / 2), 0, Math.max(0, all.length - room));
-      if (frames.length > 1) out.push(h("p", {}, `${code.name} ${shortFile(code.file)}`));
+      if (frames.length > 1) out.push(h("p", {}, [code.name, ...[shortFile(code.file)].filter((file) => file && file !== "in a cell")].join(" in ")));
       out.push(sourceLines(all.slice(from, from + room), line), localsOf(locals) || "");
     });
     return out;

@@ -100,24 +100,22 @@ def _time(run: Run, facts: _Facts) -> list[str]:
     said = []
     busy = facts.busy(run)
     if busy >= 0.9:
-        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}: "
-                    "somebody ran nearly all the time.")  # fmt: skip
+        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}: somebody ran "
+                    "nearly all the time.")  # fmt: skip
     else:
         said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}. In the rest "
-                    "of the "
-                    "time nobody could run: everybody waited, or the scheduler was at work.")  # fmt: skip
+                    "of the time nobody could run: everybody waited, or the scheduler was at "
+                    "work.")  # fmt: skip
     if facts.blocked > 0.05 * run.elapsed:
         said.append(f"For {duration(facts.blocked)} of it a step held the thread and did not compute.")
     at_once = facts.waiting / run.elapsed if run.elapsed > 0 else 0.0
     if facts.waiting > 0.01 * run.elapsed:
         said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {number(at_once)} "
-                    "at "
-                    f"once on average.{_for_what(run)}")  # fmt: skip
+                    f"at once on average.{_for_what(run)}")  # fmt: skip
     queue = facts.ready / run.elapsed if run.elapsed > 0 else 0.0
     if queue >= 0.5:
         said.append(f"On average {_mean(queue)} were ready and waited for their turn, because one thread "
-                    "runs "
-                    "one coroutine at a time.")  # fmt: skip
+                    "runs one coroutine at a time.")  # fmt: skip
     return said
 
 
@@ -149,9 +147,8 @@ def _winner(run: Run, facts: _Facts) -> list[str]:
         return [f"There are no threads to compare with{': ' + why if why else ''}."]
     if baseline.refused or baseline.started < baseline.wanted:
         return [f"The system would not give more than {count(baseline.started, 'thread')} of the "
-                f"{number(baseline.wanted)} that the program wanted. {count(run.count, 'coroutine')} ran "
-                "on one "
-                f"thread, in {duration(run.elapsed)}."]  # fmt: skip
+                f"{number(baseline.wanted)} that the program wanted. {count(run.count, 'coroutine')} ran on "
+                f"one thread, in {duration(run.elapsed)}."]  # fmt: skip
     if run.interrupted:
         return ["The run was interrupted, so there is nothing to compare."]
     if (run.error is None) is not (baseline.error is None):
@@ -163,10 +160,8 @@ def _winner(run: Run, facts: _Facts) -> list[str]:
     if not baseline.complete:
         if ratio > ABOUT_THE_SAME:
             return [f"Coroutines won: they ended after {duration(run.elapsed)}, and the threads had not "
-                    "after "
-                    f"{duration(baseline.elapsed)}, when they were stopped. That is more than "
-                    f"{times(ratio)} as "
-                    "fast.", *_why_coroutines(run, baseline, facts)]  # fmt: skip
+                    f"after {duration(baseline.elapsed)}, when they were stopped. That is more than "
+                    f"{times(ratio)} as fast.", *_why_coroutines(run, baseline, facts)]  # fmt: skip
         return [f"Nobody knows who won: the threads were stopped after {duration(baseline.elapsed)}, before "
                 "they had taken as long as the coroutines."]  # fmt: skip
     return _measured(run, baseline, facts, ratio)
@@ -203,9 +198,8 @@ def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:
         if step < _SHORT_STEP and theirs > 1.5 * ours and facts.busy(run) > 0.5:
             said.append(f"There were {count(run.switches, 'switch', 'switches')}, and between two of them a "
                         f"coroutine ran for {duration(step)} only. All in all a resumption took "
-                        f"{duration(ours)} "
-                        f"here and {duration(theirs)} on threads: to switch between threads costs more than "
-                        "the work between the switches.")  # fmt: skip
+                        f"{duration(ours)} here and {duration(theirs)} on threads: to switch between threads "
+                        "costs more than the work between the switches.")  # fmt: skip
     if run.trace.recording and baseline.trace.recording and len(baseline.trace) > 1:
         ours, theirs = (float(np.max(side.trace.totals()["born"])) for side in (run, baseline))
         if theirs - ours > 0.3 * apart:
@@ -213,8 +207,7 @@ def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:
                         f"{duration(ours)}. A thread has to be started, and then wants its turn at the GIL.")
     if not said:
         said.append("Which of their costs held the threads up (starting, switching, waiting for the GIL) "
-                    "these "
-                    "numbers do not tell.")  # fmt: skip
+                    "these numbers do not tell.")  # fmt: skip
     return said
 
 
@@ -223,15 +216,13 @@ def _why_threads(run: Run, baseline: Run, facts: _Facts) -> list[str]:
     said = []
     if facts.blocked > 0.3 * apart:
         said.append(f"Calls that could not be switched held the one thread for {duration(facts.blocked)}, "
-                    "all "
-                    "added up. Of threads only the one that makes the call is held.")  # fmt: skip
+                    "all added up. Of threads only the one that makes the call is held.")  # fmt: skip
     elif facts.known and facts.running > 1.2 * baseline.elapsed:
-        said.append(f"The steps took {duration(facts.running)} one after another, and the threads were "
-                    "done with "
-                    f"all of it after {duration(baseline.elapsed)}: several cores worked for them. That "
-                    "happens "
-                    "where a library lets go of the GIL while it works, as numpy, hashing and compression "
-                    "do.")  # fmt: skip
+        said.append(f"The steps took {duration(facts.running)} one after another, and the threads were done "
+                    f"with all of it after {duration(baseline.elapsed)}: several cores worked for them. That "
+                    "happens where a library lets go of the GIL while it works, as numpy, hashing and "
+                    "compression do; or where something else kept the machine busy during the first "
+                    "run.")  # fmt: skip
     if _is_sparing(run):
         said.append(_sparing(run))
     if not said:
@@ -245,8 +236,7 @@ def _is_sparing(run: Run) -> bool:
 
 def _sparing(run: Run) -> str:
     return (f"There were few switches, {number(run.switches)} among {count(run.count, 'coroutine')}: where "
-            "there "
-            "is little to switch, cheap switches gain little.")  # fmt: skip
+            "there is little to switch, cheap switches gain little.")  # fmt: skip
 
 
 # What was slow, what could not be switched.
@@ -266,10 +256,9 @@ def _unswitched(run: Run, facts: _Facts) -> list[str]:
     blocked = [step for step in run.slow_steps if _is_blocked(step)]
     if blocked:
         what = dict.fromkeys(_call_and_place(step) for step in blocked)
-        return [f"These held the thread and did not compute, so that nobody else could run: "
-                f"{listed(what, len(what))}. Together they took {duration(facts.blocked)}. They blocked, "
-                "or the "
-                "machine had something else to do."]  # fmt: skip
+        return ["These held the thread and did not compute, so that nobody else could run: "
+                f"{listed(what, len(what))}. Together they took {duration(facts.blocked)}. They blocked, or "
+                "the machine had something else to do."]  # fmt: skip
     unseen = [note for note in run.notes if "do not switch" in note]
     return [_sentence(note) for note in unseen]
 
@@ -313,10 +302,9 @@ def _ends(run: Run) -> list[str]:
         first = run.differences[0]
         said.append(
             f"{count(len(run.differences), 'result')} came out differently on threads. "
-            f"{one_line(first.name, 60)} "
-            f"gave {one_line(first.coroutines)} here and {one_line(first.threads)} there. That is what a "
-            "data race "
-            "looks like: between two lines of a thread another one may change what both work with."
+            f"{one_line(first.name, 60)} gave {one_line(first.coroutines)} here and "
+            f"{one_line(first.threads)} there. That is what a data race looks like: between two lines of a "
+            "thread another one may change what both work with."
         )
     elif _came_to_results(run) and run.baseline is not None and _came_to_results(run.baseline):
         said.append("Both sides came to the same results.")
@@ -347,19 +335,18 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
     blocked = next((step for step in run.slow_steps if _is_blocked(step)), None)
     if blocked is not None:
         call = one_line(blocked.call or "f(...)", 60)
-        said.append(f"Let a helper thread make the call that blocks{place(blocked.where)}, {call}: result "
-                    "= yield "
-                    "in_thread(function, arguments).")  # fmt: skip
+        said.append(f"Let a helper thread make the call that blocks{place(blocked.where)}, {call}: result = "
+                    "yield in_thread(function, arguments).")  # fmt: skip
     computing = next((s for s in run.slow_steps if s.busy is not None and s.busy > COMPUTED), None)
     if computing is not None and run.count > 1:
         said.append(f"Put a bare yield into the loop{place(computing.where)} of "
-                    f"{one_line(computing.name, 60)}, so "
-                    "that the others have their turn while it computes.")  # fmt: skip
+                    f"{one_line(computing.name, 60)}, so that the others have their turn while it "
+                    "computes.")  # fmt: skip
     if run.never_started:
         said.append("Start what never started with spawn(...), or drive it with next.")
     if any(task.state is State.LEFT_OVER for task in run.tasks):
-        said.append("Close a channel (channel.close()) when nothing more comes: then whoever waits for "
-                    "more ends.")
+        said.append("Close a channel (channel.close()) when nothing more comes: then whoever waits for more "
+                    "ends.")
     if run.differences:
         said.append("Put a Lock around what the threads share, and compare again. One thread needs none.")
     if not run.trace.recording:
@@ -373,6 +360,5 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
     order = run.options.get("order", "fifo")
     if order == "fifo" and run.count > 1 and not said:
         said.append("Run it again with --order random: what should not depend on who runs first must come "
-                    "out "
-                    "the same.")  # fmt: skip
+                    "out the same.")  # fmt: skip
     return said

@@ -58,16 +58,15 @@ class Driver:
     def run_all(self, wait_for: str = CANVAS) -> None:
         """Run all cells, and wait until something is there."""
         cells = self.page.locator(".jp-Notebook .jp-CodeCell")
-        count = cells.count()
-        for _ in range(10):
-            cells.first.click()
-            self.page.keyboard.press("Shift+Enter")
-            self.page.wait_for_timeout(1_000)
-            # What comes before the kernel is really there gets lost.
-            if any(sign in cells.first.locator(".jp-InputPrompt").inner_text() for sign in "*1"):
-                break
-        for _ in range(count - 1):
-            self.page.keyboard.press("Shift+Enter")
+        for number in range(cells.count()):
+            cell = cells.nth(number)
+            for _ in range(20):
+                cell.locator(".jp-InputArea-editor").click()
+                self.page.keyboard.press("Shift+Enter")
+                self.page.wait_for_timeout(500)
+                # What comes before the kernel is really there gets lost, and so may a key.
+                if cell.locator(".jp-InputPrompt").first.inner_text().strip("[ ]:"):
+                    break
         self.page.wait_for_selector(wait_for)
 
     def tab(self, title: str) -> None:

@@ -84,6 +84,8 @@ def test_a_run_can_be_looked_at_and_is_still_there_when_the_notebook_is_loaded_a
 
     # Hover: who, in which state, why, at which line.
     x, y = notebook.middle_of("producer", 2)
+    box = notebook.canvas().bounding_box()
+    page.mouse.move(box["x"] + x - 1, box["y"] + y)
     page.mouse.move(box["x"] + x, box["y"] + y)
     tip = page.locator("[data-testid=coro-tip]").first
     tip.wait_for(state="visible")

@@ -1,83 +1,306 @@
-"""The panel's tabs."""
+"""The panel: its tabs, its buttons, what it shows of names and output."""
 
 from __future__ import annotations
+
+import ast
+import base64
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coro_magic import show
+from coro_magic.engines.printed import Printed
+from coro_magic.engines.program import Program
 from coro_magic.language import spawn
-from coro_magic.show import tabs
+from coro_magic.measure.conduct import run_program
+from coro_magic.measure.options import Options
+from coro_magic.measure.run import Run
+from coro_magic.show import markup, tabs
+from coro_magic.show.buttons import Again, Save
+from coro_magic.show.printing import Printing
 
 from .runs import run_of, sleepers, threads, troubled
 
-
-def test_the_tabs_are_there_and_the_first_shows_the_picture_that_was_given() -> None:
-    tab = show.panel(run_of(sleepers(2), threads(2, 0.1)), b"the picture")
-    assert list(tab.titles) == ["Timeline", "Throughput", "Coroutines", "Threads' output"]
-    assert tab.children[0].children[0].value == b"the picture"
+EVIL = "<img src=x onerror=alert(1)>\"'"
 
 
-def test_a_tab_is_made_when_it_is_first_looked_at_and_once() -> None:
-    tab = show.panel(run_of(sleepers(2)), b"png")
-    assert tab.children[1].children == ()
-    tab.selected_index = 1
-    first = tab.children[1].children[0]
-    assert bytes(first.value).startswith(b"\x89PNG")
-    tab.selected_index = 0
-    tab.selected_index = 1
-    assert tab.children[1].children[0] is first
+def page(panel: tabs.Panel, title: str) -> Any:
+    """Look at a tab; give what is in it."""
+    at = tabs.TITLES.index(title)
+    panel.tab.selected_index = at
+    return panel.tab.children[at].children[0]
 
 
-def test_without_a_picture_the_timeline_is_drawn() -> None:
-    image = show.panel(run_of(sleepers(2))).children[0].children[0]
-    assert bytes(image.value).startswith(b"\x89PNG")
+def text_of(widget: Any) -> str:
+    """All HTML in a widget and those in it."""
+    inner = "".join(text_of(child) for child in getattr(widget, "children", ()))
+    value = getattr(widget, "value", "")
+    return (value if isinstance(value, str) else "") + inner
 
 
-def test_names_errors_and_output_are_never_markup() -> None:
-    evil = "<img src=x onerror=alert(1)>\"'"
-
+def evil_run(**more: Any) -> Run:
     def body():
-        spawn(bad(), name=evil)
+        spawn(bad(), name=EVIL)
         yield
 
     def bad():
         yield
-        raise ValueError(evil)
+        raise ValueError(EVIL)
 
-    run = run_of(body, threads(1, 0.1, output=evil))
-    run.baseline_note = evil
-    for page in (tabs.table(run), tabs.threads_output(run)):
-        assert "<img" not in page and "&lt;img" in page
-        assert "\"'" not in page
-    run.baseline = None
-    assert "<img" not in tabs.threads_output(run)
+    run = run_of(body, **more)
+    run.printed = Printed()
+    run.printed.note(0.0, 1, EVIL)
+    run.baseline_note = EVIL
+    return run
 
 
-def test_the_table_has_the_first_rows_in_spawn_order_and_says_how_many_more_there_are() -> None:
-    page = tabs.table(run_of(sleepers(500)))
-    assert page.count("<tr>") == 1 + tabs.MOST_ROWS
-    assert page.index(">nap-7<") < page.index(">nap-8<")
-    assert "and 301 more" in page
+SMALL = "def f(n):\n    yield\n    return n\nfor n in range(3): f(n)\n"
 
 
-def test_a_failed_coroutine_stands_out_in_the_table() -> None:
-    assert '<td class="text failed" title="ValueError: ' in tabs.table(run_of(troubled))
+def cell_run(source: str = SMALL, **options: Any) -> Run:
+    program = Program(ast.parse(source, "<cell>"), source, "<cell>")
+    return run_program(program, {"__name__": "__main__"}, Options.of(**{"baseline": "off", **options}))
+
+
+# The tabs.
+
+
+def test_the_headline_is_on_top_and_the_tabs_are_there() -> None:
+    run = run_of(sleepers(2), threads(2, 0.1))
+    panel = show.panel(run, b"the picture")
+    assert show.headline(run) in panel.children[0].value
+    assert list(panel.tab.titles) == ["Timeline", "Throughput", "Coroutines", "Output", "What this means"]
+
+
+def test_the_first_tab_that_is_open_is_the_timeline_where_it_is_interactive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    panel = show.panel(run_of(sleepers(2)), b"png")
+    assert panel.tab.selected_index == 0 and type(page(panel, "Timeline")).__name__ == "Interactive"
+    monkeypatch.setattr(tabs, "_interactive", lambda: None)
+    panel = show.panel(run_of(sleepers(2)), b"png")
+    assert panel.tab.titles[panel.tab.selected_index] == "Coroutines"
+    assert base64.b64encode(b"png").decode() in page(panel, "Timeline").value
+
+
+def test_a_tab_is_made_when_it_is_first_looked_at_and_once() -> None:
+    panel = show.panel(run_of(sleepers(2)), b"png")
+    assert panel.tab.children[1].children == ()
+    first = page(panel, "Throughput")
+    page(panel, "Timeline")
+    assert page(panel, "Throughput") is first
 
 
 def test_an_error_in_making_a_tab_shows_in_that_tab_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(run: object) -> str:
         raise RuntimeError("<b>broken</b>")
 
-    monkeypatch.setattr(tabs, "table", fail)
-    tab = show.panel(run_of(sleepers(2)), b"png")
-    tab.selected_index = 2
-    shown = tab.children[2].children[0].value
-    assert "RuntimeError: &lt;b&gt;broken" in shown
-    tab.selected_index = 3
-    assert "No threads ran" in tab.children[3].children[0].value
+    monkeypatch.setattr(tabs, "_table", fail)
+    panel = show.panel(run_of(sleepers(2)), b"png")
+    assert "RuntimeError: &lt;b&gt;broken" in page(panel, "Coroutines").value
+    assert "Where the time went" in page(panel, "What this means").value
+
+
+@pytest.mark.parametrize("run", [
+    run_of(sleepers(3), threads(3, 0.1)), run_of(sleepers(5000)), run_of(troubled), run_of(sleepers(0)),
+    run_of(sleepers(3), trace=False), run_of(sleepers(3), clock="virtual"),
+    run_of(sleepers(50), threads(50, 0.1), detail=0),
+])  # fmt: skip
+def test_every_tab_can_be_made_of_every_run(run: Run) -> None:
+    panel = show.panel(run)
+    for title in tabs.TITLES:
+        assert "could not be made" not in text_of(page(panel, title))
+
+
+def test_every_picture_has_an_alternative_text() -> None:
+    shown = page(show.panel(run_of(sleepers(3), threads(3, 0.1))), "Throughput").value
+    assert shown.count("<img") == 3
+    assert all(len(part.split('"')[0]) > 20 for part in shown.split('alt="')[1:])
+
+
+def test_names_errors_and_output_are_never_markup() -> None:
+    run = evil_run()
+    panel = show.panel(run)
+    for title in ("Throughput", "Output", "What this means"):
+        shown = text_of(page(panel, title))
+        # The pictures are ours; their texts are not.
+        assert "<img src=x" not in shown and "\"'" not in shown
+    assert "&lt;img src=x" in text_of(page(panel, "Output"))
+    assert "&lt;img src=x" in text_of(page(panel, "What this means"))
+    assert "<img" not in panel.children[0].value
+
+
+# The output.
+
+
+def test_the_output_of_one_is_kept_apart_and_stands_beside_the_threads() -> None:
+    run = run_of(sleepers(2), threads(2, 0.1))
+    assert run.baseline is not None
+    for side, word in ((run, "ours"), (run.baseline, "theirs")):
+        side.printed = Printed()
+        for row in (1, 2):
+            side.printed.note(0.0, row, f"{word} {side.trace.name(row)}\n")
+    printing = Printing(run)
+    assert [label for label, _ in printing.choice.options] == ["everybody", "nap", "nap-2"]
+    for said in ("ours nap\nours nap-2\n", "theirs nap\ntheirs nap-2\n"):
+        assert said in printing.shown.value
+    printing.choice.value = "nap-2"
+    assert "ours nap-2\n" in printing.shown.value and "ours nap\n" not in printing.shown.value
+    assert "theirs nap-2\n" in printing.shown.value
+
+
+def test_who_printed_nothing_is_said_to_have() -> None:
+    shown = Printing(run_of(sleepers(2), threads(2, 0.1))).shown.value
+    assert "The coroutines printed nothing." in shown and "The threads printed nothing." in shown
+    run = run_of(sleepers(2))
+    run.baseline_note = "switched <b>off</b>"
+    assert "No threads ran: switched &lt;b&gt;off" in Printing(run).shown.value
 
 
 def test_long_output_is_bounded() -> None:
-    run = run_of(sleepers(1), threads(1, 0.1, output="x" * 10**6))
-    page = tabs.threads_output(run)
-    assert len(page) < 30_000 and "980,000 more characters" in page
+    shown = markup.output("x" * 10**6, "it")
+    assert len(shown) < 30_000 and "980,000 more characters" in shown
+
+
+# Run again.
+
+
+def again_of(panel: tabs.Panel) -> Again:
+    return next(child for child in panel.children if isinstance(child, Again))
+
+
+def test_run_again_runs_the_same_program_with_other_options_and_shows_it_below() -> None:
+    run = cell_run()
+    panel = show.panel(run, b"png")
+    again = again_of(panel)
+    assert set(again.fields) == {"order", "seed", "clock", "baseline", "record", "slow_step"}
+    again.fields["order"].value, again.fields["seed"].value = "random", "7"
+    again.button.click()
+    shown = text_of(panel.children[-1])
+    assert "The two runs compared" in shown and "order fifo and random, seed none and 7" in shown
+    inner = panel.children[-1].children[-1]
+    assert isinstance(inner, tabs.Panel)
+    assert not any(isinstance(child, Again) for child in inner.children)
+    assert not again.button.disabled
+
+
+def test_what_the_new_run_prints_is_shown_in_the_panel(capsys: pytest.CaptureFixture[str]) -> None:
+    source = f"def f():\n    print({EVIL!r})\n    yield\nf()\n"
+    panel = show.panel(cell_run(source), b"png")
+    capsys.readouterr()
+    again_of(panel).button.click()
+    assert capsys.readouterr().out == ""
+    assert "&lt;img src=x" in text_of(panel.children[-1]) and "<img src=x" not in text_of(panel.children[-1])
+
+
+def test_a_wrong_option_is_said_and_the_button_can_be_pressed_again() -> None:
+    panel = show.panel(cell_run(), b"png")
+    again = again_of(panel)
+    again.fields["seed"].value = "<b>much</b>"
+    again.button.click()
+    assert "seed: must be a whole number" in again.said.value and "<b>much" not in again.said.value
+    assert panel.children[-1].children == () and not again.button.disabled
+
+
+def test_a_click_on_another_thread_runs_on_the_main_one() -> None:
+    waiting: list[Callable[[], None]] = []
+    panel = show.panel(cell_run(), b"png", on_main=waiting.append)
+    again = again_of(panel)
+    clicking = threading.Thread(target=again.button.click)
+    clicking.start()
+    clicking.join()
+    assert again.button.disabled and "as soon as the kernel has time" in again.said.value
+    waiting.pop()()
+    assert not again.button.disabled and panel.children[-1].children
+
+
+def test_a_run_inside_a_run_or_beside_the_main_thread_is_refused_with_a_reason() -> None:
+    run = cell_run()
+    said: list[str] = []
+
+    def on_thread() -> None:
+        with pytest.raises(RuntimeError) as refused:
+            run.again()
+        said.append(str(refused.value))
+
+    other = threading.Thread(target=on_thread)
+    other.start()
+    other.join()
+    assert "main thread" in said[0]
+
+    def body():
+        with pytest.raises(RuntimeError, match="a run inside a run"):
+            run.again()
+        yield
+
+    run_of(body)
+
+
+def test_a_run_whose_program_is_not_known_has_no_button_and_says_why_it_cannot() -> None:
+    run = run_of(sleepers(2))
+    assert not any(isinstance(child, Again) for child in show.panel(run, b"png").children)
+    with pytest.raises(RuntimeError, match="its program is not known"):
+        run.again()
+
+
+def test_again_gives_a_run_whose_results_are_the_programs() -> None:
+    run = cell_run()
+    other = run.again(order="lifo")
+    assert other.results == run.results and other.options["order"] == "lifo"
+    with pytest.raises(ValueError, match="order"):
+        run.again(order="sideways")
+
+
+# Saving.
+
+
+def saving(run: Run) -> Save:
+    return next(child for child in show.panel(run, b"png").children if isinstance(child, Save))
+
+
+def test_nothing_is_written_unless_a_name_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save = saving(run_of(sleepers(2)))
+    save.save.click()
+    assert "name first" in save.said.value
+    save.kind.value = ".csv"
+    save.download.click()
+    assert 'download="run.csv"' in save.said.value
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_holds_the_very_bytes() -> None:
+    run = run_of(sleepers(2))
+    save = saving(run)
+    save.kind.value = ".json"
+    save.name.value = EVIL
+    save.download.click()
+    assert "<img src=x" not in save.said.value
+    data = save.said.value.split("base64,")[1].split('"')[0]
+    assert base64.b64decode(data).startswith(b"{")
+
+
+def test_save_writes_the_file_says_where_and_replaces_none_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save = saving(run_of(sleepers(2)))
+    save.kind.value, save.name.value = ".csv", "mine"
+    save.save.click()
+    written = tmp_path / "mine.csv"
+    assert str(written) in save.said.value and written.read_text().startswith("unit,")
+    written.write_text("old")
+    save.save.click()
+    assert "once more" in save.said.value and written.read_text() == "old"
+    save.save.click()
+    assert written.read_text() != "old"
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    save = saving(run_of(sleepers(2)))
+    save.name.value = str(tmp_path / "nowhere" / "x.png")
+    save.save.click()
+    assert "Error" in save.said.value

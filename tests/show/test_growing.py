@@ -1,0 +1,73 @@
+"""The growing timeline of a run that goes on."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from coro_magic.engines.scheduler import Scheduler
+from coro_magic.engines.trace import Trace
+from coro_magic.show import growing, palette
+
+from .runs import sleepers
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return (imread(io.BytesIO(png), format="png")[:, :, :3] * 255).round().astype(int)
+
+
+def has(colour: str, image: np.ndarray) -> bool:
+    return bool((np.abs(image - growing._rgb(colour)).sum(axis=2) < 6).any())
+
+
+@pytest.mark.parametrize(("count", "naps"), [(3, 30), (200, 20), (5000, 20)])
+def test_it_is_a_png_that_shows_who_waited_at_any_moment_of_a_run(count: int, naps: int) -> None:
+    pictures: list[bytes] = []
+
+    def tick() -> float:
+        pictures.append(growing.png(scheduler.trace, scheduler.now()))
+        return 0.02
+
+    scheduler = Scheduler(tick=tick)
+    scheduler._next_tick = 0.0
+    scheduler.run(lambda engine: engine.spawn(sleepers(count, naps)()))
+    scheduler.trace.duration = scheduler.elapsed
+    pictures.append(growing.png(scheduler.trace, scheduler.elapsed))
+    image = pixels(pictures[-1])
+    assert image.shape[1] == 1000 and image.shape[0] <= 250
+    below_the_legend = image[growing._TOP : -growing._AXIS]
+    assert (below_the_legend != 255).mean() > 0.2
+    assert has(palette.FAINT_INK, image)
+
+
+def test_it_is_bounded_in_size_and_takes_some_milliseconds_for_any_number_of_rows() -> None:
+    trace = Trace()
+    for _ in range(100_000):
+        trace.born("w", -1, 0, 0.0)
+    trace.duration, trace.switches = 1.0, 10**6
+    growing.png(trace, 1.0)
+    begun = time.perf_counter()
+    picture = growing.png(trace, 2.0)
+    assert time.perf_counter() - begun < 0.5
+    assert len(picture) < 100_000
+
+
+def test_nothing_has_happened_yet() -> None:
+    assert growing.png(Trace(), 0.0).startswith(b"\x89PNG")
+    assert growing.png(Trace(recording=False), 1.0).startswith(b"\x89PNG")
+
+
+def test_columns_are_joined_when_there_are_many_and_keep_the_time() -> None:
+    history = growing.History()
+    trace = Trace()
+    trace.born("w", -1, 0, 0.0)
+    for moment in range(1, 1000):
+        trace.duration = moment / 10
+        history.add(trace, moment / 10)
+    assert len(history.columns) <= 256 and history.edges[-1] == 99.9
+    # One row that was ready all the time.
+    assert np.allclose(history.cells(1, 50)[0], [1.0, 0.0, 0.0])
