@@ -67,8 +67,7 @@ def lines_of(run: Run) -> Iterator[str]:
     yield "]}\n"
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _microseconds(nanoseconds: Ints) -> Floats:
