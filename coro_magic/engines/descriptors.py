@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 import select
 import selectors
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
 
 class Watch:
-    """A callback when a descriptor is ready. Call it to call back, unless it was called off."""
+    """A callback when a descriptor is ready. Call it to call back, unless it was called off.
 
-    __slots__ = ("callback", "descriptor", "descriptors", "writing")
+    Those who watch for the same are a chain: each has the one that `follows`.
+    """
+
+    __slots__ = ("callback", "descriptor", "descriptors", "follows", "writing")
 
     def __init__(
         self, descriptors: Descriptors, descriptor: int, writing: bool, callback: Callable[[], None]
@@ -28,6 +30,7 @@ class Watch:
         self.descriptor = descriptor
         self.writing = writing
         self.callback: Callable[[], None] | None = callback
+        self.follows: Watch | None = None
 
     def __call__(self) -> None:
         callback, self.callback = self.callback, None
@@ -41,14 +44,21 @@ class Watch:
             self.descriptors.unwatch(self)
 
 
+READABLE, WRITABLE = 1, 4  # as `select.EPOLLIN` and `EPOLLOUT`
+
+
 class Poller(Protocol):
     """The system's way of waiting for descriptors."""
 
     def arm(self, descriptor: int, reading: bool, writing: bool) -> None:
         """Look for these events, instead of others looked for before. PermissionError: a regular file."""
 
-    def wait(self, seconds: float) -> list[tuple[int, bool, bool]]:
-        """Wait for events: descriptors, and whether each can be read and be written."""
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
+        """Wait for events: descriptors, and what happened to each.
+
+        `READABLE` alone says that it can be read, `WRITABLE` alone that it can be written; whatever else
+        is there, an error for example, ends both kinds of waiting.
+        """
 
     def close(self) -> None: ...
 
@@ -82,13 +92,9 @@ class OneShot:
         self._epoll.register(descriptor, events)
         self._known.add(descriptor)
 
-    def wait(self, seconds: float) -> list[tuple[int, bool, bool]]:
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
         # epoll counts milliseconds, and would wake up too early.
-        found = self._poll(math.ceil(seconds * 1e3) * 1e-3 if seconds > 0 else 0)
-        return [
-            (descriptor, bool(events & ~select.EPOLLOUT), bool(events & ~select.EPOLLIN))
-            for descriptor, events in found
-        ]
+        return self._poll(math.ceil(seconds * 1e3) * 1e-3 if seconds > 0 else 0)
 
     def close(self) -> None:
         self._epoll.close()
@@ -120,9 +126,13 @@ class Selected:
         with suppress(KeyError, ValueError, OSError):
             self._selector.unregister(descriptor)
 
-    def wait(self, seconds: float) -> list[tuple[int, bool, bool]]:
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
         return [
-            (key.fd, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE))
+            (
+                key.fd,
+                (READABLE if events & selectors.EVENT_READ else 0)
+                | (WRITABLE if events & selectors.EVENT_WRITE else 0),
+            )
             for key, events in self._selector.select(seconds)
         ]
 
@@ -143,14 +153,17 @@ class Descriptors:
 
     def __init__(self, always: int, on_always: Callable[[], None]) -> None:
         self._poller: Poller = OneShot() if hasattr(select, "epoll") else Selected()
-        self._watches: dict[int, tuple[deque[Watch], deque[Watch]]] = {}
+        self._arm, self.poll = self._poller.arm, self._poller.wait
+        # The first of those who watch, by descriptor.
+        self._readers: dict[int, Watch] = {}
+        self._writers: dict[int, Watch] = {}
         self._always = always
         self._on_always = on_always
-        self._poller.arm(always, True, False)
+        self._arm(always, True, False)
 
     def __bool__(self) -> bool:
         """Whether somebody waits."""
-        return bool(self._watches)
+        return bool(self._readers or self._writers)
 
     def watch(self, descriptor: int, writing: bool, callback: Callable[[], None]) -> Watch:
         """Call back once, when `descriptor` can be read or written without waiting.
@@ -165,61 +178,86 @@ class Descriptors:
             If it is closed.
         """
         watch = Watch(self, descriptor, writing, callback)
-        queues = self._watches.get(descriptor)
-        if queues is None:
-            queues = self._watches[descriptor] = (deque(), deque())
-        queues[writing].append(watch)
-        if len(queues[writing]) == 1:
-            try:
-                self._poller.arm(descriptor, bool(queues[0]), bool(queues[1]))
-            except BaseException:
-                del self._watches[descriptor]
-                raise
+        readers, writers = self._readers, self._writers
+        mine = writers if writing else readers
+        last = mine.get(descriptor)
+        if last is not None:
+            while last.follows is not None:
+                last = last.follows
+            last.follows = watch
+            return watch
+        mine[descriptor] = watch
+        try:
+            self._arm(descriptor, not writing or descriptor in readers, writing or descriptor in writers)
+        except BaseException:
+            readers.pop(descriptor, None)
+            writers.pop(descriptor, None)
+            raise
         return watch
 
     def unwatch(self, watch: Watch) -> None:
         """Call a watch off."""
-        queues = self._watches.get(watch.descriptor)
-        if queues is not None and watch in queues[watch.writing]:
-            queues[watch.writing].remove(watch)
-            if not queues[watch.writing]:
-                self._arm_again(watch.descriptor, queues)
+        mine = self._writers if watch.writing else self._readers
+        before, at = None, mine.get(watch.descriptor)
+        while at is not None and at is not watch:
+            before, at = at, at.follows
+        if at is None:
+            return
+        if before is not None:
+            before.follows = watch.follows
+        elif watch.follows is not None:
+            mine[watch.descriptor] = watch.follows
+        else:
+            del mine[watch.descriptor]
+            self._arm_again(watch.descriptor)
 
-    def _arm_again(self, descriptor: int, queues: tuple[deque[Watch], deque[Watch]]) -> None:
-        if not (queues[0] or queues[1]):
-            del self._watches[descriptor]
+    def _arm_again(self, descriptor: int) -> None:
         try:
-            self._poller.arm(descriptor, bool(queues[0]), bool(queues[1]))
+            self._arm(descriptor, descriptor in self._readers, descriptor in self._writers)
         except OSError:
             # It is closed: those who are left find that out themselves.
             self.closing(descriptor)
 
     def closing(self, descriptor: int) -> None:
         """A descriptor is about to be closed: call everybody back who watches it, to find that out."""
-        queues = self._watches.pop(descriptor, None)
-        if queues is not None:
+        first = [self._readers.pop(descriptor, None), self._writers.pop(descriptor, None)]
+        if any(first):
             with suppress(OSError):
-                self._poller.arm(descriptor, False, False)
-            for watch in [*queues[0], *queues[1]]:
-                watch()
+                self._arm(descriptor, False, False)
+            for watch in first:
+                while watch is not None:
+                    watch()
+                    watch = watch.follows
 
-    def wait(self, seconds: float) -> None:
-        """Wait for so many seconds at most, and call back those whose descriptors are ready."""
-        for descriptor, *ready in self._poller.wait(seconds):
+    def call_back(self, found: list[tuple[int, int]]) -> None:
+        """Call back those whose descriptors are ready: what `poll` gave."""
+        readers, writers = self._readers, self._writers
+        for descriptor, events in found:
             if descriptor == self._always:
                 self._on_always()
-                self._poller.arm(descriptor, True, False)
+                self._arm(descriptor, True, False)
                 continue
-            queues = self._watches.get(descriptor)
-            if queues is None:
-                continue
-            called = [queues[writing].popleft() for writing in (0, 1) if ready[writing] and queues[writing]]
-            self._arm_again(descriptor, queues)
-            for watch in called:
-                watch()
+            reader = writer = None
+            if events != WRITABLE:
+                reader = readers.pop(descriptor, None)
+                if reader is not None and reader.follows is not None:
+                    readers[descriptor] = reader.follows
+            if writers:
+                if events != READABLE:
+                    writer = writers.pop(descriptor, None)
+                    if writer is not None and writer.follows is not None:
+                        writers[descriptor] = writer.follows
+                if descriptor in writers:
+                    self._arm_again(descriptor)
+            if descriptor in readers:
+                self._arm_again(descriptor)
+            if reader is not None:
+                reader()
+            if writer is not None:
+                writer()
 
     def close(self) -> None:
         """Let everything go."""
-        self._watches.clear()
+        self._readers.clear()
+        self._writers.clear()
         self._poller.close()
-

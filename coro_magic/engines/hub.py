@@ -124,6 +124,8 @@ class Hub:
         self._alone_since = math.inf
         # While the hub itself starts a thread or takes a lock, those calls must not switch.
         self.busy = False
+        # Sockets that had less to read than was wanted: the next attempt would find nothing.
+        self.drained: set[int] = set()
         self._soon: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)
@@ -315,23 +317,34 @@ class Hub:
         """Whether a callback from another thread is there."""
         return bool(self._soon)
 
-    def wait(self, until: float) -> None:
+    def wait(self, until: float, waited: Callable[[], None] | None = None) -> None:
         """Wait for descriptors, helper threads and `rouse`, and call back.
 
         Parameters
         ----------
         until:
             Seconds of real time to wait at most; what is not above 0 only looks.
+        waited:
+            Called first, when the waiting is over.
         """
         if self._looks:
             while self._looks_due[0][2].callback is None:
                 heapq.heappop(self._looks_due)
             until = min(until, self._looks_due[0][0] - time.monotonic())
         until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
+        # What is raised here comes from a signal handler of the user's, while nobody ran.
+        found, struck = [], None
         try:
-            self._descriptors.wait(until)
+            found = self._descriptors.poll(until)
         except BaseException as error:
-            # A signal handler of the user's raised it, while nobody ran.
+            struck = error
+        if waited is not None:
+            waited()
+        try:
+            if struck is not None:
+                raise struck
+            self._descriptors.call_back(found)
+        except BaseException as error:
             self.struck(error)
         if self._looks:
             self._look()

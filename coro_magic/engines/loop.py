@@ -15,6 +15,7 @@ from __future__ import annotations
 import time as _time
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from operator import length_hint
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
@@ -33,10 +34,20 @@ from .watch import Watch
 _POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are coroutines that can run
 _NEVER = float("inf")
 _run_context: Any = Context.run
+_getcurrent = greenlet.getcurrent
+_NOTHING = (None, None)  # what a wait gives that gives nothing: a value and an error
 
 
 class Loop:
     """Steps tasks until nothing can go on. How a run begins and ends is the `Scheduler`'s."""
+
+    # They are read at every step and every wait, and there are too many for a dictionary to be quick.
+    __slots__ = (
+        "_clock", "_closing", "_finished", "_home", "_idle_workers", "_interrupt_wanted",
+        "_last_poll", "_line", "_neutral", "_next_tick", "_over_since", "_places", "_ready",
+        "_recording", "_tick", "_tidy_at", "_unfinished", "_virtual_clock", "_watch",
+        "_write", "hub", "interrupted", "on_switch", "stepping", "trace", "virtual",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -199,46 +210,71 @@ class Loop:
         """Carry out `request` for the running coroutine from within its step, parking the step."""
         if self._closing:
             raise Cancelled("the run is being closed")
-        task = self.current
-        if task is None:
+        if not self.stepping:
             raise RuntimeError("only a coroutine of the run can wait")
+        # What it takes here is taken at every wait, so everything is written out.
+        line, hub = self._line, self.hub
+        tasks = line.tasks
+        place = len(tasks) - length_hint(line.along)
+        task = tasks[place - 1]
         if task.overdue is not None and not request.shielded:
             task.raise_overdue()
         # What is called from here on (a lock that a finalizer takes, say) must not come back here.
-        self.hub.busy = True
+        hub.busy = True
         try:
-            line = self._line
             line.asking = None
-            line.settle_before(task)
-            value = request.begin(task)
-            context = task.context
-            task.parked = greenlet.getcurrent()
+            if not line.lively:
+                line.settle_before(task)
+            elif self._recording:
+                clock = self._clock
+                line.time = clock()
+            value = None if request is ITEM else request.begin(task)
+            context, task.context = task.context, self._neutral
+            task.parked = _getcurrent()
             if value is PENDING:
                 task.request = request
             else:
                 # To block is to let the others run, even if there is nothing to wait for.
-                task.step, task.argument = give_resume, (value, None)
-                line.arrive(task)
-            task.context = self._neutral
-            time = line.settle_running(task)
+                task.step = give_resume
+                task.argument = _NOTHING if value is None else (value, None)
+                arrive = line.arrive
+                arrive(task)
+            if line.lively:
+                line.boundary = time = line.time
+            else:
+                time = line.settle_running(task)
             if self._recording:
+                write = self._write
                 code = YIELDED
-                if task.request is not None:
-                    code = self._places.blocking_wait(task.coroutine, request.verb)
-                self._write((task.row, code, time))
+                if value is PENDING:
+                    code = self._places.blocking_wait(task, request.verb)
+                write((task.row, code, time))
             if self.on_switch is not None:
                 self.on_switch(False)
+            # The only way out of a step: to the next task's, if that is parked too; else to a worker
+            # that goes on with the loop, or to the hub for one.
+            way = None
+            if not line.asked:
+                tasks = line.tasks
+                if (
+                    place < len(tasks)
+                    and (following := tasks[place].parked) is not None
+                    and next(line.steps, None) is not None
+                ):
+                    way = following
+            if way is None:
+                way = self._idle_workers.pop() if self._idle_workers else self._home
         finally:
-            self.hub.busy = False
-        # The only way out of a step: to a worker that goes on with the loop, or to the hub for one.
-        (self._idle_workers.pop() if self._idle_workers else self._home).switch()
+            hub.busy = False
+        way.switch()
         if self.on_switch is not None:
             self.on_switch(True)
         value, error = task.argument
         task.parked = None
         task.context = context
-        task.rearm()
-        task.give_up_soon()
+        task.step, task.argument = next, task.iterator
+        if task.overdue is not None:
+            task.give_up_soon()
         if error is not None:
             raise error
         return value
@@ -260,8 +296,10 @@ class Loop:
             line.settle_before(line.asking)
             line.over = True
         if self._recording:
-            self._write((task.row, WOKEN, line.time))
-        line.arrive(task)
+            write = self._write
+            write((task.row, WOKEN, line.time))
+        arrive = line.arrive
+        arrive(task)
 
     # Steps that are the last.
 
@@ -405,7 +443,10 @@ class Loop:
                 else:
                     hub.wait(_NEVER)
         else:
-            hub.wait(min(hub.next_timer, self._next_tick) - self._clock())
+            # Whoever is called back waited until then: the time has passed before that.
+            hub.wait(min(hub.next_timer, self._next_tick) - self._clock(), self._pass_time)
+            self._last_poll = self._line.time
+            return True
         self._pass_time()
         self._last_poll = self._line.time
         return True

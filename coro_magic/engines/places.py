@@ -7,12 +7,13 @@ from types import FrameType, GeneratorType
 from typing import Any
 
 from ..language import Where, spawn
-from .frames import innermost, ours, user_line
+from .frames import home_of, innermost, ours, user_line
 from .scheduled import ScheduledTask
 from .trace import WAITS, Trace
 
 # What `spawn` may be called through: it is looked past without a look at its file.
 _SPAWN = spawn.__code__
+_UNKNOWN = ""
 
 
 class Places:
@@ -22,6 +23,8 @@ class Places:
         self._trace = trace
         # By identity: to hash a code object takes longer than all the rest. It is kept alive.
         self._waits: dict[int, tuple[dict[int, tuple[str, int]], object]] = {}
+        # Of those who block: the file that their code comes from, by row.
+        self._homes: dict[int, str | None] = {}
         self._spawns: dict[tuple[int, int], tuple[int, object]] = {}
 
     def wait(self, task: ScheduledTask, verb: str) -> int:
@@ -58,9 +61,23 @@ class Places:
             known = self._waits[id(frame.f_code)] = ({}, frame.f_code)
         return known[0]
 
-    def blocking_wait(self, coroutine: Any, verb: str) -> int:
-        """Give the code of the wait of a coroutine whose step calls this."""
-        return self._trace.code(WAITS, verb, user_line(None, coroutine))
+    def blocking_wait(self, task: ScheduledTask, verb: str) -> int:
+        """Give the code of the wait of a task whose step calls this."""
+        home = self._homes.get(task.row, _UNKNOWN)
+        if home is _UNKNOWN:
+            home = self._homes[task.row] = home_of(task.coroutine)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and ours(frame.f_code):
+            frame = frame.f_back
+        if frame is None or (home is not None and frame.f_code.co_filename != home):
+            # A library's line, and whose it is depends on who called the library.
+            return self._trace.code(WAITS, verb, user_line(frame, task.coroutine))
+        places = self._of(frame)
+        known = places.get(frame.f_lasti)
+        if known is None or known[0] is not verb:
+            code = self._trace.code(WAITS, verb, Where(frame.f_code.co_filename, frame.f_lineno))
+            known = places[frame.f_lasti] = (verb, code)
+        return known[1]
 
     def spawn(self) -> int:
         """Give the reason whose line is the one that calls `spawn`; 0 if there is none.

@@ -12,20 +12,25 @@ Python on top of the ones patched here.
 
 from __future__ import annotations
 
+import _socket
 import errno
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ...language import sleep
 from ...language.outside import Ready
-from . import Patch, coroutine_here
+from .. import switching
+from . import Patch, coroutine_here, guarded
 from .waits import is_ready
 
 # 0 where there is none: then nothing is patched.
 _DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
+_get_ident = threading.get_ident
+_STREAM = int(socket.SOCK_STREAM)
 _original_send: Any = socket.socket.send
 _RETRY = 0.005  # seconds between attempts to connect where nothing tells when it is worth while
 
@@ -134,6 +139,41 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
         return cooperative
 
     return make
+
+
+_plain_type = vars(_socket.socket)["type"].__get__  # without making an enumeration's member of it
+
+
+def _recv(original: Any) -> Callable[..., Any]:
+    """`socket.recv`, with its commonest use written out: the way of every message through a server."""
+    otherwise = guarded(original, _with_flags("recv", False, 1)(original))
+
+    def cooperative(sock: socket.socket, *args: Any) -> Any:
+        # It asks by itself who is calling: `coroutine_here`, written out.
+        here = switching._running
+        if here is None or not here.stepping or _get_ident() != here.thread or here.hub.busy:
+            return original(sock, *args)
+        if len(args) != 1 or sock.gettimeout() is not None:
+            return otherwise(sock, *args)
+        size = args[0]
+        drained, descriptor = here.hub.drained, sock.fileno()
+        if descriptor in drained:
+            # There was less than wanted the last time. An attempt would fail, and that costs more than
+            # to wait for what is there already.
+            drained.discard(descriptor)
+            if size:
+                here.wait(Ready(descriptor, False, "recv"))
+        while True:
+            try:
+                data = original(sock, size, _DONTWAIT)
+            except BlockingIOError:
+                here.wait(Ready(sock.fileno(), False, "recv"))
+            else:
+                if data and len(data) < size and _plain_type(sock) == _STREAM:
+                    drained.add(descriptor)
+                return data
+
+    return cooperative
 
 
 def _filled(verb: str, defaults: tuple[Any, ...]) -> Callable[[Any], Callable[..., Any]]:
@@ -346,6 +386,10 @@ def _verb(name: str) -> str:
     return next((verb for verb in ("recv", "send", "connect") if name.startswith(verb)), name.lstrip("_"))
 
 
+# Those that ask by themselves who is calling.
+_GUARDED = (_recv,)
+
+
 def patches() -> list[Patch]:
     """Give the patches; none where a socket call cannot be told not to wait (Windows)."""
     if not _DONTWAIT:
@@ -355,7 +399,7 @@ def patches() -> list[Patch]:
         ("connect", _connect),
         ("connect_ex", _connect_ex_patch),
         ("_accept", _accept),
-        ("recv", _with_flags("recv", False, 1)),
+        ("recv", _recv),
         ("recv_into", _with_flags("recv", False, 2)),
         ("recvfrom", _with_flags("recv", False, 1)),
         ("recvfrom_into", _with_flags("recv", False, 2)),
@@ -370,7 +414,7 @@ def patches() -> list[Patch]:
         ("detach", _closing),
     ]
     return [
-        Patch(socket.socket, name, _verb(name), make)
+        Patch(socket.socket, name, _verb(name), make, everywhere=make in _GUARDED)
         for name, make in rows
         if hasattr(socket.socket, name)
     ]
