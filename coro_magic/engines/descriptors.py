@@ -15,11 +15,25 @@ from contextlib import suppress
 from typing import Protocol
 
 
-class Watch:
-    """A callback when a descriptor is ready. Call it to call back, unless it was called off.
+class Watcher(Protocol):
+    """Who is called when a descriptor is ready.
 
     Those who watch for the same are a chain: each has the one that `follows`.
     """
+
+    follows: Watcher | None
+
+    @property
+    def descriptor(self) -> int: ...
+
+    @property
+    def writing(self) -> bool: ...
+
+    def __call__(self) -> None: ...
+
+
+class Watch:
+    """A callback when a descriptor is ready. Call it to call back, unless it was called off."""
 
     __slots__ = ("callback", "descriptor", "descriptors", "follows", "writing")
 
@@ -30,7 +44,7 @@ class Watch:
         self.descriptor = descriptor
         self.writing = writing
         self.callback: Callable[[], None] | None = callback
-        self.follows: Watch | None = None
+        self.follows: Watcher | None = None
 
     def __call__(self) -> None:
         callback, self.callback = self.callback, None
@@ -155,8 +169,8 @@ class Descriptors:
         self._poller: Poller = OneShot() if hasattr(select, "epoll") else Selected()
         self._arm, self.poll = self._poller.arm, self._poller.wait
         # The first of those who watch, by descriptor.
-        self._readers: dict[int, Watch] = {}
-        self._writers: dict[int, Watch] = {}
+        self._readers: dict[int, Watcher] = {}
+        self._writers: dict[int, Watcher] = {}
         self._always = always
         self._on_always = on_always
         self._arm(always, True, False)
@@ -178,38 +192,43 @@ class Descriptors:
             If it is closed.
         """
         watch = Watch(self, descriptor, writing, callback)
+        self.add(watch)
+        return watch
+
+    def add(self, watcher: Watcher) -> None:
+        """Call `watcher` once, when its descriptor is ready. Raises what `watch` does."""
+        descriptor, writing = watcher.descriptor, watcher.writing
         readers, writers = self._readers, self._writers
         mine = writers if writing else readers
-        last = mine.get(descriptor)
-        if last is not None:
+        last = mine.setdefault(descriptor, watcher)
+        if last is not watcher:
             while last.follows is not None:
                 last = last.follows
-            last.follows = watch
-            return watch
-        mine[descriptor] = watch
+            last.follows = watcher
+            return
         try:
             self._arm(descriptor, not writing or descriptor in readers, writing or descriptor in writers)
         except BaseException:
             readers.pop(descriptor, None)
             writers.pop(descriptor, None)
             raise
-        return watch
 
-    def unwatch(self, watch: Watch) -> None:
+    def unwatch(self, watcher: Watcher) -> None:
         """Call a watch off."""
-        mine = self._writers if watch.writing else self._readers
-        before, at = None, mine.get(watch.descriptor)
-        while at is not None and at is not watch:
+        mine = self._writers if watcher.writing else self._readers
+        before, at = None, mine.get(watcher.descriptor)
+        while at is not None and at is not watcher:
             before, at = at, at.follows
         if at is None:
             return
+        after, watcher.follows = watcher.follows, None
         if before is not None:
-            before.follows = watch.follows
-        elif watch.follows is not None:
-            mine[watch.descriptor] = watch.follows
+            before.follows = after
+        elif after is not None:
+            mine[watcher.descriptor] = after
         else:
-            del mine[watch.descriptor]
-            self._arm_again(watch.descriptor)
+            del mine[watcher.descriptor]
+            self._arm_again(watcher.descriptor)
 
     def _arm_again(self, descriptor: int) -> None:
         try:
@@ -224,10 +243,11 @@ class Descriptors:
         if any(first):
             with suppress(OSError):
                 self._arm(descriptor, False, False)
-            for watch in first:
-                while watch is not None:
-                    watch()
-                    watch = watch.follows
+            for watcher in first:
+                while watcher is not None:
+                    following, watcher.follows = watcher.follows, None
+                    watcher()
+                    watcher = following
 
     def call_back(self, found: list[tuple[int, int]]) -> None:
         """Call back those whose descriptors are ready: what `poll` gave."""
@@ -241,12 +261,12 @@ class Descriptors:
             if events != WRITABLE:
                 reader = readers.pop(descriptor, None)
                 if reader is not None and reader.follows is not None:
-                    readers[descriptor] = reader.follows
+                    readers[descriptor], reader.follows = reader.follows, None
             if writers:
                 if events != READABLE:
                     writer = writers.pop(descriptor, None)
                     if writer is not None and writer.follows is not None:
-                        writers[descriptor] = writer.follows
+                        writers[descriptor], writer.follows = writer.follows, None
                 if descriptor in writers:
                     self._arm_again(descriptor)
             if descriptor in readers:

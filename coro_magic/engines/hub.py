@@ -124,15 +124,15 @@ class Hub:
         self._alone_since = math.inf
         # While the hub itself starts a thread or takes a lock, those calls must not switch.
         self.busy = False
-        # Sockets that had less to read than was wanted: the next attempt would find nothing.
-        self.drained: set[int] = set()
+        # What reads of coroutines wait by, by descriptor: see `switching.waits.Reading`.
+        self.readings: dict[int, Any] = {}
         self._soon: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)
         self._inbox, self._outbox = socket.socketpair()
         self._inbox.setblocking(False)
         self._outbox.setblocking(False)
-        self._descriptors = Descriptors(self._inbox.fileno(), self._drain)
+        self.descriptors = Descriptors(self._inbox.fileno(), self._drain)
 
     # Timers.
 
@@ -180,21 +180,22 @@ class Hub:
         Those who watch for the same are called one after another, in the order asked.
         """
         try:
-            return self._descriptors.watch(descriptor, writing, callback)
+            return self.descriptors.watch(descriptor, writing, callback)
         except PermissionError:
             # A regular file: it cannot be waited for, and is always ready.
-            watch = Watch(self._descriptors, descriptor, writing, callback)
+            watch = Watch(self.descriptors, descriptor, writing, callback)
             self._soon.append(watch)
             return watch
 
     def closing(self, descriptor: int) -> None:
         """A descriptor is about to be closed: call everybody back who watches it, to find that out."""
-        self._descriptors.closing(descriptor)
+        self.readings.pop(descriptor, None)
+        self.descriptors.closing(descriptor)
 
     @property
     def watching(self) -> bool:
         """Whether somebody waits for a descriptor, or for something to be looked at."""
-        return bool(self._descriptors) or bool(self._looks)
+        return bool(self.descriptors) or bool(self._looks)
 
     # What has to be looked at.
 
@@ -296,7 +297,7 @@ class Hub:
         """Whether anything can still happen by itself."""
         return (
             self.next_timer != float("inf")
-            or bool(self._descriptors)
+            or bool(self.descriptors)
             or bool(self.offloaded)
             or bool(self._soon)
             or len(self._looks) > self._outside
@@ -335,7 +336,7 @@ class Hub:
         # What is raised here comes from a signal handler of the user's, while nobody ran.
         found, struck = [], None
         try:
-            found = self._descriptors.poll(until)
+            found = self.descriptors.poll(until)
         except BaseException as error:
             struck = error
         if waited is not None:
@@ -343,7 +344,7 @@ class Hub:
         try:
             if struck is not None:
                 raise struck
-            self._descriptors.call_back(found)
+            self.descriptors.call_back(found)
         except BaseException as error:
             self.struck(error)
         if self._looks:
@@ -363,7 +364,7 @@ class Hub:
         for _ in self.helpers:
             self._work.release()
         self._jobs.clear()
-        self._descriptors.close()
+        self.descriptors.close()
         self._inbox.close()
         self._outbox.close()
         now = time.monotonic()

@@ -16,6 +16,7 @@ import time as _time
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from operator import length_hint
+from types import FrameType
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
@@ -27,7 +28,7 @@ from .hub import Hub, VirtualClock
 from .line import Line
 from .places import Places
 from .ready import ORDERS
-from .scheduled import ITEM, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
+from .scheduled import ITEM, NOTHING, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
 from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
 from .watch import Watch
 
@@ -35,7 +36,6 @@ _POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are corou
 _NEVER = float("inf")
 _run_context: Any = Context.run
 _getcurrent = greenlet.getcurrent
-_NOTHING = (None, None)  # what a wait gives that gives nothing: a value and an error
 
 
 class Loop:
@@ -206,8 +206,11 @@ class Loop:
 
     # Steps that block.
 
-    def wait(self, request: Request) -> Any:
-        """Carry out `request` for the running coroutine from within its step, parking the step."""
+    def wait(self, request: Request, frame: FrameType | None = None) -> Any:
+        """Carry out `request` for the running coroutine from within its step, parking the step.
+
+        `frame` is the one that waits, where that is known.
+        """
         if self._closing:
             raise Cancelled("the run is being closed")
         if not self.stepping:
@@ -236,7 +239,7 @@ class Loop:
             else:
                 # To block is to let the others run, even if there is nothing to wait for.
                 task.step = give_resume
-                task.argument = _NOTHING if value is None else (value, None)
+                task.argument = NOTHING if value is None else (value, None)
                 arrive = line.arrive
                 arrive(task)
             if line.lively:
@@ -247,7 +250,7 @@ class Loop:
                 write = self._write
                 code = YIELDED
                 if value is PENDING:
-                    code = self._places.blocking_wait(task, request.verb)
+                    code = self._places.blocking_wait(task, request.verb, frame)
                 write((task.row, code, time))
             if self.on_switch is not None:
                 self.on_switch(False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import _socket
 import errno
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,12 +25,13 @@ from ...language import sleep
 from ...language.outside import Ready
 from .. import switching
 from . import Patch, coroutine_here, guarded
-from .waits import is_ready
+from .waits import is_ready, reading
 
 # 0 where there is none: then nothing is patched.
 _DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 _get_ident = threading.get_ident
+_getframe = sys._getframe
 _STREAM = int(socket.SOCK_STREAM)
 _original_send: Any = socket.socket.send
 _RETRY = 0.005  # seconds between attempts to connect where nothing tells when it is worth while
@@ -155,22 +157,24 @@ def _recv(original: Any) -> Callable[..., Any]:
             return original(sock, *args)
         if len(args) != 1 or sock.gettimeout() is not None:
             return otherwise(sock, *args)
-        size = args[0]
-        drained, descriptor = here.hub.drained, sock.fileno()
-        if descriptor in drained:
+        size, descriptor, hub = args[0], sock.fileno(), here.hub
+        known = hub.readings.get(descriptor)
+        if known is not None and known.drained:
             # There was less than wanted the last time. An attempt would fail, and that costs more than
             # to wait for what is there already.
-            drained.discard(descriptor)
+            known.drained = False
             if size:
-                here.wait(Ready(descriptor, False, "recv"))
+                here.wait(known if known.waiter is None else reading(hub, descriptor), _getframe(1))
         while True:
             try:
                 data = original(sock, size, _DONTWAIT)
             except BlockingIOError:
-                here.wait(Ready(sock.fileno(), False, "recv"))
+                # Closed in the meantime, it has another descriptor, which is none.
+                known = reading(hub, sock.fileno())
+                here.wait(known, _getframe(1))
             else:
-                if data and len(data) < size and _plain_type(sock) == _STREAM:
-                    drained.add(descriptor)
+                if known is not None and 0 < len(data) < size and _plain_type(sock) == _STREAM:
+                    known.drained = True
                 return data
 
     return cooperative
@@ -261,22 +265,11 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
 
 
 def _sendall(original: Any) -> Callable[..., Any]:
-    send_now = _original_send
-
     def cooperative(sock: socket.socket, data: Any, flags: int = 0, /) -> None:
         timeout = sock.gettimeout()
         if timeout == 0.0 or sock.fileno() < 0:
             original(sock, data, flags)
             return
-        if timeout is None and type(data) is bytes and data:
-            # Most of what is sent finds room at once.
-            try:
-                sent = send_now(sock, data, flags | _DONTWAIT)
-            except BlockingIOError:
-                sent = 0
-            if sent == len(data):
-                return
-            data = memoryview(data)[sent:]
         send = socket.socket.send
         deadline = _deadline(sock)
         with memoryview(data) as view, view.cast("B") as octets:
@@ -291,7 +284,27 @@ def _sendall(original: Any) -> Callable[..., Any]:
             if not octets:
                 original(sock, data, flags)
 
-    return cooperative
+    otherwise = guarded(original, cooperative)
+    send_now = _original_send
+
+    def sendall(sock: socket.socket, *args: Any) -> None:
+        # Most of what is sent finds room at once. It asks by itself who is calling: `coroutine_here`.
+        here = switching._running
+        if here is None or not here.stepping or _get_ident() != here.thread or here.hub.busy:
+            original(sock, *args)
+            return
+        if len(args) == 1 and args[0].__class__ is bytes and args[0] and sock.gettimeout() is None:
+            (data,) = args
+            try:
+                sent = send_now(sock, data, _DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            args = (memoryview(data)[sent:],)
+        otherwise(sock, *args)
+
+    return sendall
 
 
 def _accept(original: Any) -> Callable[..., Any]:
@@ -387,7 +400,7 @@ def _verb(name: str) -> str:
 
 
 # Those that ask by themselves who is calling.
-_GUARDED = (_recv,)
+_GUARDED = (_recv, _sendall)
 
 
 def patches() -> list[Patch]:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...language import sleep
-from ..scheduled import ITEM as TURN
 from .. import switching
+from ..scheduled import ITEM as TURN
 from . import Patch, coroutine_here
 
 _get_ident = threading.get_ident

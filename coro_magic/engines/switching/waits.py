@@ -12,11 +12,15 @@ import select
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...language.outside import Ready
 from ...language.request import PENDING, Handle, Request, Waiter
 from . import call_soon, coroutine_here
+
+if TYPE_CHECKING:
+    from ..descriptors import Descriptors, Watcher
+    from ..hub import Hub
 
 _LONGEST = 0.01  # seconds between looks at what never announces itself
 _LONGEST_ANNOUNCED = 0.05  # ... and at what does, unless a release went by unseen
@@ -258,6 +262,59 @@ class AnyReady(Request):
 
     def describe(self) -> str:
         return f"{self.verb} on {len(self.wanted)} descriptors"
+
+
+class Reading(Request):
+    """Wait until a descriptor can be read: the wait of every message through a server.
+
+    One for all waits for a descriptor, one after another; and for waiting in the middle of a step only.
+    It is the watch itself, so that nothing is made for a wait.
+
+    Attributes
+    ----------
+    drained:
+        Whether there was less to read than was wanted, so that the next attempt is likely to fail.
+    """
+
+    __slots__ = ("descriptor", "descriptors", "drained", "follows")
+    verb = "recv"
+    writing = False
+
+    def __init__(self, descriptor: int, descriptors: Descriptors) -> None:
+        self.waiter = None
+        self.descriptor = descriptor
+        self.descriptors = descriptors
+        self.drained = False
+        self.follows: Watcher | None = None
+
+    def begin(self, waiter: Any) -> Any:
+        self.descriptors.add(self)
+        self.waiter = waiter
+        return PENDING
+
+    def __call__(self) -> None:
+        task: Any = self.waiter
+        if task is not None:
+            self.waiter = None
+            task.go_on()
+
+    def withdraw(self) -> None:
+        self.waiter = None
+        self.descriptors.unwatch(self)
+
+    def describe(self) -> str:
+        return f"{self.verb} on descriptor {self.descriptor}"
+
+
+def reading(hub: Hub, descriptor: int) -> Reading:
+    """Give what to wait by until a descriptor can be read."""
+    known: Reading | None = hub.readings.get(descriptor)
+    if known is None:
+        known = hub.readings[descriptor] = Reading(descriptor, hub.descriptors)
+    elif known.waiter is not None:
+        # Somebody else waits for the same.
+        return Reading(descriptor, hub.descriptors)
+    return known
 
 
 def checked_timeout(timeout: Any) -> float | None:
