@@ -91,15 +91,16 @@ class OneShot:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._known: set[int] = set()
-        self._poll = self._epoll.poll
+        self._poll, self._modify = self._epoll.poll, self._epoll.modify
 
     def arm(self, descriptor: int, reading: bool, writing: bool) -> None:
         if not (reading or writing):
             return  # what comes then finds nobody, and once only
         events = _ARMED[reading][writing]
         if descriptor in self._known:
+            modify = self._modify
             try:
-                self._epoll.modify(descriptor, events)
+                modify(descriptor, events)
                 return
             except FileNotFoundError:
                 self._known.discard(descriptor)
@@ -206,8 +207,9 @@ class Descriptors:
                 last = last.follows
             last.follows = watcher
             return
+        arm = self._arm
         try:
-            self._arm(descriptor, not writing or descriptor in readers, writing or descriptor in writers)
+            arm(descriptor, not writing or descriptor in readers, writing or descriptor in writers)
         except BaseException:
             readers.pop(descriptor, None)
             writers.pop(descriptor, None)

@@ -169,8 +169,9 @@ def _recv(original: Any) -> Callable[..., Any]:
             try:
                 data = original(sock, size, _DONTWAIT)
             except BlockingIOError:
-                # Closed in the meantime, it has another descriptor, which is none.
-                known = reading(hub, sock.fileno())
+                if known is None or known.waiter is not None or sock.fileno() != descriptor:
+                    # Closed in the meantime, it has another descriptor, which is none.
+                    known = reading(hub, sock.fileno())
                 here.wait(known, _getframe(1))
             else:
                 if known is not None and 0 < len(data) < size and _plain_type(sock) == _STREAM:
