@@ -100,7 +100,7 @@ def run_program(
             observer.stop()
     run = _run_of(scheduler, execution, observer, options)
     run.baseline_note = note
-    if not switching.patches():
+    if not switching.possible():
         run.notes.append(
             "blocking calls do not switch on this platform: only yields and requests do"
         )

@@ -27,7 +27,7 @@ from .. import switching
 from . import Patch, coroutine_here, guarded
 from .waits import is_ready, reading
 
-# 0 where there is none: then nothing is patched.
+# 0 where there is none: then nothing is patched (see `possible`).
 _DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 _get_ident = threading.get_ident
@@ -405,9 +405,7 @@ _GUARDED = (_recv, _sendall)
 
 
 def patches() -> list[Patch]:
-    """Give the patches; none where a socket call cannot be told not to wait (Windows)."""
-    if not _DONTWAIT:
-        return []
+    """Give the patches for what this platform has."""
     rows: list[tuple[str, Any]] = [
         # connect before connect_ex: it takes the latter's original.
         ("connect", _connect),
