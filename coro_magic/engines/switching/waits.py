@@ -7,14 +7,13 @@ whoever is ended while it comes loses nothing, and the next look finds what was 
 
 from __future__ import annotations
 
-import math
 import select
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...language.outside import Ready
+from ...language.outside import InThread, Ready
 from ...language.request import PENDING, Handle, Request, Waiter
 from . import call_soon, coroutine_here
 
@@ -317,8 +316,25 @@ def reading(hub: Hub, descriptor: int) -> Reading:
     return known
 
 
-def checked_timeout(timeout: Any) -> float | None:
-    """Give a timeout in seconds, None for none: what the standard library takes as such."""
-    if timeout is None or timeout < 0 or math.isinf(timeout):
-        return None
-    return float(timeout)
+class _InThread(InThread):
+    """A call in a helper thread, with a verb of its own."""
+
+    __slots__ = ("verb",)
+
+    def __init__(self, function: Callable[[], Any], verb: str) -> None:
+        super().__init__(function)
+        self.verb = verb
+
+
+def in_thread(verb: str) -> Callable[[Any], Callable[..., Any]]:
+    """Give what makes the cooperative form of a function: it is called in a helper thread, as `verb`."""
+
+    def make(original: Any) -> Callable[..., Any]:
+        def cooperative(*args: Any, **kwargs: Any) -> Any:
+            here = coroutine_here()
+            assert here is not None
+            return here.wait(_InThread(partial(original, *args, **kwargs), verb))
+
+        return cooperative
+
+    return make
