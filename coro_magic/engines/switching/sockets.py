@@ -12,7 +12,6 @@ Python on top of the ones patched here.
 
 from __future__ import annotations
 
-import _socket
 import errno
 import socket
 import sys
@@ -22,18 +21,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ...language import sleep
-from ...language.outside import Ready
 from .. import switching
 from . import Patch, coroutine_here, guarded
-from .waits import is_ready, reading
+from .waitall import STREAM, WAITALL, is_for_all, kind_of, receive_all
+from .waits import is_ready, reading, ready
 
 # 0 where there is none: then nothing is patched (see `possible`).
 _DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 _get_ident = threading.get_ident
 _getframe = sys._getframe
-_STREAM = int(socket.SOCK_STREAM)
-_original_send: Any = socket.socket.send
+_send_now: Any = socket.socket.send
 _RETRY = 0.005  # seconds between attempts to connect where nothing tells when it is worth while
 
 # How `connect` says that it has begun and is not done.
@@ -47,53 +45,13 @@ def _wait(sock: socket.socket, writing: bool, verb: str, deadline: float | None)
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-    here = coroutine_here()
-    assert here is not None
-    if not here.wait(Ready(sock.fileno(), writing, verb, left)):
+    if not ready(sock.fileno(), writing, verb, left):
         raise TimeoutError("timed out")
-
-
-def _is_ready(sock: socket.socket, writing: bool) -> bool:
-    return is_ready(sock.fileno(), writing)
 
 
 def _deadline(sock: socket.socket) -> float | None:
     timeout = sock.gettimeout()
     return None if timeout is None else time.monotonic() + timeout
-
-
-_WAITALL = int(getattr(socket, "MSG_WAITALL", 0))
-
-
-def _receive_all(receive: Callable[..., bytes], sock: socket.socket, flags: int, size: int) -> bytes:
-    """What MSG_WAITALL means, which the system forgets when it is told not to wait."""
-    parts: list[bytes] = []
-    while size > 0:
-        try:
-            part = receive(sock, size, flags)
-        except OSError:
-            if not parts:
-                raise
-            break  # the next call meets it
-        if not part:
-            break
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _receive_all_into(
-    receive: Callable[..., int], sock: socket.socket, flags: int, buffer: Any, size: int = 0
-) -> int:
-    """The same, into a buffer."""
-    with memoryview(buffer) as view, view.cast("B") as octets:
-        wanted, got = size or len(octets), 0
-        while got < wanted and (more := receive(sock, octets[got:wanted], wanted - got, flags)):
-            got += more
-    return got
-
-
-_COLLECTING: dict[str, Callable[..., Any]] = {"recv": _receive_all, "recv_into": _receive_all_into}
 
 
 def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Callable[..., Any]]:
@@ -112,12 +70,10 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
             if timeout == 0.0 or sock.fileno() < 0:
                 return original(sock, *args, **kwargs)
             flags = kwargs.get("flags", args[flags_at] if len(args) > flags_at else 0)
-            if timeout is None and flags & _WAITALL and original.__name__ in _COLLECTING and (
-                not flags & socket.MSG_PEEK
-            ):
-                return _COLLECTING[original.__name__](cooperative, sock, flags & ~_WAITALL, *args[:flags_at])
+            if timeout is None and flags & WAITALL and is_for_all(sock, flags, original.__name__):
+                return receive_all(original.__name__, cooperative, sock, flags & ~WAITALL, *args[:flags_at])
             deadline = None if timeout is None else time.monotonic() + timeout
-            if timeout is not None and not _is_ready(sock, writing):
+            if timeout is not None and not is_ready(sock.fileno(), writing):
                 # With a timeout of its own the original would wait before it tries.
                 _wait(sock, writing, verb, deadline)
             while True:
@@ -141,9 +97,6 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
         return cooperative
 
     return make
-
-
-_plain_type = vars(_socket.socket)["type"].__get__  # without making an enumeration's member of it
 
 
 def _recv(original: Any) -> Callable[..., Any]:
@@ -174,7 +127,7 @@ def _recv(original: Any) -> Callable[..., Any]:
                     known = reading(hub, sock.fileno())
                 here.wait(known, _getframe(1))
             else:
-                if known is not None and 0 < len(data) < size and _plain_type(sock) == _STREAM:
+                if known is not None and 0 < len(data) < size and kind_of(sock) == STREAM:
                     known.drained = True
                 return data
 
@@ -208,7 +161,7 @@ def _sendto(original: Any) -> Callable[..., Any]:
                 return original(sock, data, *args)
             args = (0, args[0])
         deadline = _deadline(sock)
-        if deadline is not None and not _is_ready(sock, True):
+        if deadline is not None and not is_ready(sock.fileno(), True):
             _wait(sock, True, "send", deadline)
         while True:
             try:
@@ -247,7 +200,7 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
         # Iterators would be used up by the first attempt.
         buffers, ancdata = list(buffers), list(ancdata)
         deadline = _deadline(sock)
-        if deadline is not None and not _is_ready(sock, True):
+        if deadline is not None and not is_ready(sock.fileno(), True):
             _wait(sock, True, "send", deadline)
         while True:
             try:
@@ -279,15 +232,13 @@ def _sendall(original: Any) -> Callable[..., Any]:
                 # The timeout is for the whole of it, as with the original.
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError("timed out")
-                if timeout is not None and not _is_ready(sock, True):
+                if timeout is not None and not is_ready(sock.fileno(), True):
                     _wait(sock, True, "send", deadline)
                 sent += send(sock, octets[sent:], flags)
             if not octets:
                 original(sock, data, flags)
 
     otherwise = guarded(original, cooperative)
-    send_now = _original_send
-
     def sendall(sock: socket.socket, *args: Any) -> None:
         # Most of what is sent finds room at once. It asks by itself who is calling: `coroutine_here`.
         here = switching._running
@@ -297,7 +248,7 @@ def _sendall(original: Any) -> Callable[..., Any]:
         if len(args) == 1 and args[0].__class__ is bytes and args[0] and sock.gettimeout() is None:
             (data,) = args
             try:
-                sent = send_now(sock, data, _DONTWAIT)
+                sent = _send_now(sock, data, _DONTWAIT)
             except BlockingIOError:
                 sent = 0
             if sent == len(data):
@@ -315,7 +266,7 @@ def _accept(original: Any) -> Callable[..., Any]:
         deadline = _deadline(sock)
         # A connection that another process takes first would leave a blocking accept() waiting;
         # nothing can be said to accept() alone that prevents it but the mode of the socket.
-        while not _is_ready(sock, False):
+        while not is_ready(sock.fileno(), False):
             _wait(sock, False, "accept", deadline)
         return original(sock)
 

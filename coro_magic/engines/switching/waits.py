@@ -36,7 +36,33 @@ def is_awaited(subject: Any) -> bool:
     return id(subject) in _waiting or id(subject) in _on_their_way
 
 
-class Sign(Request):
+class _Arranged(Request):
+    """Wait for the first of several calls that are arranged for; gives whether something came in time."""
+
+    __slots__ = ("_handles", "timeout")
+
+    def __init__(self, timeout: float | None) -> None:
+        self.waiter = None
+        self.timeout = timeout
+        self._handles: list[Handle] = []
+
+    def _limit(self, waiter: Waiter) -> None:
+        """Arrange for the end of the time, the last of the calls."""
+        if self.timeout is not None:
+            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+
+    def _done(self, came: bool) -> None:
+        if self._handles:
+            self.withdraw()
+            self.waiter.wake(came)  # type: ignore[union-attr]
+
+    def withdraw(self) -> None:
+        handles, self._handles = self._handles, []
+        for handle in handles:
+            handle.cancel()
+
+
+class Sign(_Arranged):
     """Wait for a sign that something about an object may have changed; gives False after `timeout`.
 
     Parameters
@@ -51,19 +77,18 @@ class Sign(Request):
         Whether only another thread or coroutine can change it; else it changes by itself.
     """
 
-    __slots__ = ("_handles", "_words", "announced", "first", "holds", "left_over", "outside", "shielded",
-                 "subject", "timeout", "told", "verb")  # fmt: skip
+    __slots__ = ("_words", "announced", "first", "holds", "left_over", "outside", "shielded",
+                 "subject", "told", "verb")  # fmt: skip
 
     def __init__(
         self, subject: Any, holds: Callable[[], Any], timeout: float | None, verb: str,
         *, announced: bool = False, outside: bool = False, left_over: bool = False, words: str = "",
         shielded: bool = False,
     ) -> None:  # fmt: skip
-        self.waiter = None
+        super().__init__(timeout)
         self.shielded = shielded
         self.subject = subject
         self.holds = holds
-        self.timeout = timeout
         self.verb = verb
         self.announced = announced
         self.outside = outside
@@ -71,7 +96,6 @@ class Sign(Request):
         self._words = words
         # Whether it goes before the others, and whether it was given a sign.
         self.first = self.told = False
-        self._handles: list[Handle] = []
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
@@ -87,19 +111,12 @@ class Sign(Request):
             return True
         longest = _LONGEST_ANNOUNCED if self.announced else _LONGEST
         self._handles.append(hub.look(self.holds, partial(self._done, True), longest, self.outside))
-        if self.timeout is not None:
-            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+        self._limit(waiter)
         return PENDING
-
-    def _done(self, came: bool) -> None:
-        self.withdraw()
-        self.waiter.wake(came)  # type: ignore[union-attr]
 
     def withdraw(self) -> None:
         self._leave()
-        for handle in self._handles:
-            handle.cancel()
-        self._handles.clear()
+        super().withdraw()
 
     def _leave(self) -> None:
         queue = _waiting.get(id(self.subject))
@@ -208,7 +225,7 @@ def ready(descriptor: int, writing: bool, verb: str, timeout: float | None = Non
     return bool(here.wait(Ready(descriptor, writing, verb, timeout)))
 
 
-class AnyReady(Request):
+class AnyReady(_Arranged):
     """Wait until one of several descriptors is ready; gives False after `timeout` seconds.
 
     Parameters
@@ -219,18 +236,16 @@ class AnyReady(Request):
         Looked at now and then, for what descriptors cannot tell; None if they tell all.
     """
 
-    __slots__ = ("_handles", "holds", "timeout", "verb", "wanted")
+    __slots__ = ("holds", "verb", "wanted")
 
     def __init__(
         self, wanted: list[tuple[int, bool]], timeout: float | None, verb: str,
         holds: Callable[[], Any] | None = None,
     ) -> None:  # fmt: skip
-        self.waiter = None
+        super().__init__(timeout)
         self.wanted = wanted
-        self.timeout = timeout
         self.verb = verb
         self.holds = holds
-        self._handles: list[Handle] = []
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
@@ -245,19 +260,8 @@ class AnyReady(Request):
             return True
         if self.holds is not None:
             self._handles.append(hub.look(self.holds, came, _LONGEST))
-        if self.timeout is not None:
-            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+        self._limit(waiter)
         return PENDING
-
-    def _done(self, came: bool) -> None:
-        if self._handles:
-            self.withdraw()
-            self.waiter.wake(came)  # type: ignore[union-attr]
-
-    def withdraw(self) -> None:
-        handles, self._handles = self._handles, []
-        for handle in handles:
-            handle.cancel()
 
     def describe(self) -> str:
         return f"{self.verb} on {len(self.wanted)} descriptors"
