@@ -79,6 +79,8 @@ class Poller(Protocol):
 
 _ARMED: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 if hasattr(select, "epoll"):
+    # Bound before a run replaces it.
+    _poll = select.epoll.poll
     _ARMED = (
         (0, select.EPOLLONESHOT | select.EPOLLOUT),
         (select.EPOLLONESHOT | select.EPOLLIN, select.EPOLLONESHOT | select.EPOLLIN | select.EPOLLOUT),
@@ -91,7 +93,7 @@ class OneShot:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._known: set[int] = set()
-        self._poll, self._modify = self._epoll.poll, self._epoll.modify
+        self._modify = self._epoll.modify
 
     def arm(self, descriptor: int, reading: bool, writing: bool) -> None:
         if not (reading or writing):
@@ -109,7 +111,7 @@ class OneShot:
 
     def wait(self, seconds: float) -> list[tuple[int, int]]:
         # epoll counts milliseconds, and would wake up too early.
-        return self._poll(math.ceil(seconds * 1e3) * 1e-3 if seconds > 0 else 0)
+        return _poll(self._epoll, math.ceil(seconds * 1e3) * 1e-3 if seconds > 0 else 0)
 
     def close(self) -> None:
         self._epoll.close()

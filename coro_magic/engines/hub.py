@@ -126,6 +126,8 @@ class Hub:
         self.busy = False
         # What reads of coroutines wait by, by descriptor: see `switching.waits.Reading`.
         self.readings: dict[int, Any] = {}
+        # How often it was in vain, of late, to read again at once after a read that got less than wanted.
+        self.vain = 0
         self._soon: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)

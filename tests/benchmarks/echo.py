@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 
 SIZE = 64  # bytes of a message
+BUFFER = 4096  # what a server asks for, who does not know how long messages are
 BACKLOG = 4096
 begun = 0.0  # processor time when the server began to listen
 
@@ -50,7 +51,7 @@ def listen() -> socket.socket:
 def echo(connection: socket.socket) -> None:
     """Send back what comes, until nothing does: plain blocking code, for threads and coroutines alike."""
     with connection:
-        while data := connection.recv(SIZE):
+        while data := connection.recv(BUFFER):
             connection.sendall(data)
 
 
@@ -111,7 +112,7 @@ def with_asyncio(clients: int) -> None:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal left
-            while data := await reader.read(SIZE):
+            while data := await reader.read(BUFFER):
                 writer.write(data)
                 await writer.drain()
             writer.close()

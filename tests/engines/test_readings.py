@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from coro_magic.engines import switching
 from coro_magic.language import State, sleep, spawn, timeout
 
 from .runs import result_of, run
@@ -29,6 +30,9 @@ def has_read_less_than_wanted() -> tuple[socket.socket, socket.socket]:
     writer = spawn(lambda: (time.sleep(0), a.send(b"x")))
     assert b.recv(100) == b"x"
     writer.result()
+    here = switching.coroutine_here()
+    assert here is not None
+    here.hub.vain = 1000
     return a, b
 
 

@@ -324,13 +324,13 @@ def test_a_cancelled_wait_is_withdrawn() -> None:
             spawn(select.select, [a], [], []), spawn(threading.Event().wait, 60),
         ]  # fmt: skip
         yield sleep(0.005)
-        assert len(hub._looks) > 2 and hub._descriptors
+        assert len(hub._looks) > 2 and hub.descriptors
         for task in tasks:
             task.cancel()
         for task in tasks:
             with pytest.raises(concurrent.futures.CancelledError):
                 task.result()
-        return dict(hub._looks), bool(hub._descriptors), hub._outside, dict(_waiting)
+        return dict(hub._looks), bool(hub.descriptors), hub._outside, dict(_waiting)
 
     def scheduler_here() -> Any:
         return switching.coroutine_here()

@@ -99,6 +99,10 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
     return make
 
 
+# Attempts in vain (less two for every other) until none is made for so many reads.
+_VAIN, _WITHOUT = 8, 16
+
+
 def _recv(original: Any) -> Callable[..., Any]:
     """`socket.recv`, with its commonest use written out: the way of every message through a server."""
     otherwise = guarded(original, _with_flags("recv", False, 1)(original))
@@ -111,22 +115,29 @@ def _recv(original: Any) -> Callable[..., Any]:
         if len(args) != 1 or sock.gettimeout() is not None:
             return otherwise(sock, *args)
         size, descriptor, hub = args[0], sock.fileno(), here.hub
-        known = hub.readings.get(descriptor)
+        known, bets = hub.readings.get(descriptor), False
         if known is not None and known.drained:
-            # There was less than wanted the last time. An attempt would fail, and that costs more than
-            # to wait for what is there already.
-            known.drained = False
-            if size:
+            # There was less than wanted the last time. An attempt that fails costs a third of a wait, so
+            # whether it is worth while depends on how quickly the other sides answer, these days.
+            known.drained, bets = False, True
+            if hub.vain > _VAIN and size:
+                hub.vain -= 1  # so that now and then there is an attempt
+                bets = False
                 here.wait(known if known.waiter is None else reading(hub, descriptor), _getframe(1))
         while True:
             try:
                 data = original(sock, size, _DONTWAIT)
             except BlockingIOError:
+                if bets:
+                    bets = False
+                    hub.vain = hub.vain + 1 if hub.vain < _VAIN else _VAIN + _WITHOUT
                 if known is None or known.waiter is not None or sock.fileno() != descriptor:
                     # Closed in the meantime, it has another descriptor, which is none.
                     known = reading(hub, sock.fileno())
                 here.wait(known, _getframe(1))
             else:
+                if bets:
+                    hub.vain = max(0, hub.vain - 2)
                 if known is not None and 0 < len(data) < size and kind_of(sock) == STREAM:
                     known.drained = True
                 return data
