@@ -128,7 +128,8 @@ class Hub:
         self.readings: dict[int, Any] = {}
         # How often it was in vain, of late, to read again at once after a read that got less than wanted.
         self.vain = 0
-        self._soon: deque[Callable[[], None]] = deque()
+        # Callbacks from other threads.
+        self.news: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)
         self._inbox, self._outbox = socket.socketpair()
@@ -186,7 +187,7 @@ class Hub:
         except PermissionError:
             # A regular file: it cannot be waited for, and is always ready.
             watch = Watch(self.descriptors, descriptor, writing, callback)
-            self._soon.append(watch)
+            self.news.append(watch)
             return watch
 
     def closing(self, descriptor: int) -> None:
@@ -284,7 +285,7 @@ class Hub:
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back on the run's thread, as soon as it comes to it. The only call for other threads."""
-        self._soon.append(callback)
+        self.news.append(callback)
         self.rouse()
 
     def rouse(self) -> None:
@@ -298,10 +299,10 @@ class Hub:
     def expecting(self) -> bool:
         """Whether anything can still happen by itself."""
         return (
-            self.next_timer != float("inf")
-            or bool(self.descriptors)
+            bool(self.descriptors)
+            or self.next_timer != math.inf
             or bool(self.offloaded)
-            or bool(self._soon)
+            or bool(self.news)
             or len(self._looks) > self._outside
             or (bool(self._outside) and self._somebody_may_act())
         )
@@ -314,11 +315,6 @@ class Hub:
         # A thread is not seen any more a little before its end can be.
         self._alone_since = min(self._alone_since, now)
         return now - self._alone_since < _GRACE
-
-    @property
-    def has_news(self) -> bool:
-        """Whether a callback from another thread is there."""
-        return bool(self._soon)
 
     def wait(self, until: float, waited: Callable[[], None] | None = None) -> None:
         """Wait for descriptors, helper threads and `rouse`, and call back.
@@ -334,7 +330,7 @@ class Hub:
             while self._looks_due[0][2].callback is None:
                 heapq.heappop(self._looks_due)
             until = min(until, self._looks_due[0][0] - time.monotonic())
-        until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
+        until = 0.0 if self.news else max(0.0, min(until, _MAX_WAIT))
         # What is raised here comes from a signal handler of the user's, while nobody ran.
         found, struck = [], None
         try:
@@ -351,8 +347,8 @@ class Hub:
             self.struck(error)
         if self._looks:
             self._look()
-        while self._soon:
-            self._soon.popleft()()
+        while self.news:
+            self.news.popleft()()
 
     def _drain(self) -> None:
         try:

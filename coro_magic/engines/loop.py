@@ -359,7 +359,8 @@ class Loop:
                 self._see_to_watch()
             self.stepping = True
             return True
-        ready.extend(rest)
+        if rest:
+            ready.extend(rest)
         # From here on whoever is woken is behind them.
         line.clear()
         idle_since = _NEVER
@@ -371,7 +372,7 @@ class Loop:
             time = line.time
             if time >= hub.next_timer:
                 hub.fire(time)
-            if hub.has_news or (hub.watching and time - self._last_poll > _POLL_EVERY):
+            if hub.news or (time - self._last_poll > _POLL_EVERY and hub.watching):
                 self._last_poll = time
                 hub.wait(0)
             if self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick:
@@ -416,7 +417,7 @@ class Loop:
         time = line.time
         if time >= hub.next_timer:
             hub.fire(time)
-        if hub.has_news or hub.watching:
+        if hub.news or hub.watching:
             self._last_poll = time
             hub.wait(0)
         self.stepping = True
@@ -426,8 +427,8 @@ class Loop:
         return bool(
             self._interrupt_wanted
             or not self._unfinished
-            or self.hub.has_news
-            or (self.hub.watching and time - self._last_poll > _POLL_EVERY)
+            or self.hub.news
+            or (time - self._last_poll > _POLL_EVERY and self.hub.watching)
             or (self._recording and self.trace.full)
             or (self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick)
         )
