@@ -80,7 +80,7 @@ class Line:
 
     # Read at every step: slots are quicker than a dictionary.
     __slots__ = (
-        "_alone", "_arrive_all", "_begun", "_clock", "_in_order", "_lively_lines", "_period",
+        "_alone", "_arrive_all", "_at_queue", "_begun", "_clock", "_in_order", "_lively_lines", "_period",
         "_ready", "_recording", "_trace", "along", "arrive", "asked", "asking", "attentive",
         "boundary", "lively", "most", "over", "settled", "steps", "switches", "tasks", "time",
     )  # fmt: skip
@@ -88,6 +88,9 @@ class Line:
     def __init__(
         self, ready: ReadyQueue, in_order: bool, clock: Callable[[], float], trace: Trace
     ) -> None:
+        self.arrive: Callable[[ScheduledTask], None]
+        self._arrive_all: Callable[[list[ScheduledTask]], None]
+        self._at_queue = (ready.append, ready.extend)
         self.most = 1
         self.boundary = self.time = 0.0
         self.switches = 0
@@ -117,8 +120,7 @@ class Line:
         self._arrive_at_queue()
 
     def _arrive_at_queue(self) -> None:
-        self.arrive: Callable[[ScheduledTask], None] = self._ready.append
-        self._arrive_all: Callable[[list[ScheduledTask]], None] = self._ready.extend
+        self.arrive, self._arrive_all = self._at_queue
 
     @property
     def running(self) -> ScheduledTask:
