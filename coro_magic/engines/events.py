@@ -176,7 +176,7 @@ def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
         within[boundaries] = np.diff(driven[boundaries], prepend=0)
     turn[first] = (turns - 1 - within)[steps]
     turn[second] = (turns - resumed)[known]
-    if resumed.any():
+    if resumed.any() and steps.any():  # threads make no steps, and resume of their own accord
         waker[(slot + steps)[resumed]] = _drivers(rows, kinds)
     return Entries(row, state, begin, reason, waker, turn)
 

@@ -124,13 +124,18 @@ class Hub:
         self._alone_since = math.inf
         # While the hub itself starts a thread or takes a lock, those calls must not switch.
         self.busy = False
-        self._soon: deque[Callable[[], None]] = deque()
+        # What reads of coroutines wait by, by descriptor: see `switching.waits.Reading`.
+        self.readings: dict[int, Any] = {}
+        # How often it was in vain, of late, to read again at once after a read that got less than wanted.
+        self.vain = 0
+        # Callbacks from other threads.
+        self.news: deque[Callable[[], None]] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Offloaded]] = deque()
         self._work = threading.Semaphore(0)
         self._inbox, self._outbox = socket.socketpair()
         self._inbox.setblocking(False)
         self._outbox.setblocking(False)
-        self._descriptors = Descriptors(self._inbox.fileno(), self._drain)
+        self.descriptors = Descriptors(self._inbox.fileno(), self._drain)
 
     # Timers.
 
@@ -178,21 +183,22 @@ class Hub:
         Those who watch for the same are called one after another, in the order asked.
         """
         try:
-            return self._descriptors.watch(descriptor, writing, callback)
+            return self.descriptors.watch(descriptor, writing, callback)
         except PermissionError:
             # A regular file: it cannot be waited for, and is always ready.
-            watch = Watch(self._descriptors, descriptor, writing, callback)
-            self._soon.append(watch)
+            watch = Watch(self.descriptors, descriptor, writing, callback)
+            self.news.append(watch)
             return watch
 
     def closing(self, descriptor: int) -> None:
         """A descriptor is about to be closed: call everybody back who watches it, to find that out."""
-        self._descriptors.closing(descriptor)
+        self.readings.pop(descriptor, None)
+        self.descriptors.closing(descriptor)
 
     @property
     def watching(self) -> bool:
         """Whether somebody waits for a descriptor, or for something to be looked at."""
-        return bool(self._descriptors) or bool(self._looks)
+        return bool(self.descriptors) or bool(self._looks)
 
     # What has to be looked at.
 
@@ -279,7 +285,7 @@ class Hub:
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back on the run's thread, as soon as it comes to it. The only call for other threads."""
-        self._soon.append(callback)
+        self.news.append(callback)
         self.rouse()
 
     def rouse(self) -> None:
@@ -293,10 +299,10 @@ class Hub:
     def expecting(self) -> bool:
         """Whether anything can still happen by itself."""
         return (
-            self.next_timer != float("inf")
-            or bool(self._descriptors)
+            bool(self.descriptors)
+            or self.next_timer != math.inf
             or bool(self.offloaded)
-            or bool(self._soon)
+            or bool(self.news)
             or len(self._looks) > self._outside
             or (bool(self._outside) and self._somebody_may_act())
         )
@@ -310,33 +316,39 @@ class Hub:
         self._alone_since = min(self._alone_since, now)
         return now - self._alone_since < _GRACE
 
-    @property
-    def has_news(self) -> bool:
-        """Whether a callback from another thread is there."""
-        return bool(self._soon)
-
-    def wait(self, until: float) -> None:
+    def wait(self, until: float, waited: Callable[[], None] | None = None) -> None:
         """Wait for descriptors, helper threads and `rouse`, and call back.
 
         Parameters
         ----------
         until:
             Seconds of real time to wait at most; what is not above 0 only looks.
+        waited:
+            Called first, when the waiting is over.
         """
         if self._looks:
             while self._looks_due[0][2].callback is None:
                 heapq.heappop(self._looks_due)
             until = min(until, self._looks_due[0][0] - time.monotonic())
-        until = 0.0 if self._soon else max(0.0, min(until, _MAX_WAIT))
+        until = 0.0 if self.news else max(0.0, min(until, _MAX_WAIT))
+        # What is raised here comes from a signal handler of the user's, while nobody ran.
+        found, struck = [], None
         try:
-            self._descriptors.wait(until)
+            found = self.descriptors.poll(until)
         except BaseException as error:
-            # A signal handler of the user's raised it, while nobody ran.
+            struck = error
+        if waited is not None:
+            waited()
+        try:
+            if struck is not None:
+                raise struck
+            self.descriptors.call_back(found)
+        except BaseException as error:
             self.struck(error)
         if self._looks:
             self._look()
-        while self._soon:
-            self._soon.popleft()()
+        while self.news:
+            self.news.popleft()()
 
     def _drain(self) -> None:
         try:
@@ -350,7 +362,7 @@ class Hub:
         for _ in self.helpers:
             self._work.release()
         self._jobs.clear()
-        self._descriptors.close()
+        self.descriptors.close()
         self._inbox.close()
         self._outbox.close()
         now = time.monotonic()

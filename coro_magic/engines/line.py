@@ -52,8 +52,8 @@ class Line:
 
     Attributes
     ----------
-    tasks, steps:
-        The line, and the iterator that goes along it.
+    tasks, steps, along:
+        The line, the iterator that goes along it as far as it is to go now, and the one that goes to its end.
     lively:
         Whether every step is settled as it ends.
     asked:
@@ -80,9 +80,19 @@ class Line:
         Whether the end of the running step was settled up to, because its request woke somebody.
     """
 
+    # Read at every step: slots are quicker than a dictionary.
+    __slots__ = (
+        "_alone", "_arrive_all", "_at_queue", "_begun", "_clock", "_in_order", "_lively_lines", "_period",
+        "_ready", "_recording", "_trace", "along", "arrive", "asked", "asking", "attentive",
+        "boundary", "lively", "longest", "most", "over", "settled", "steps", "switches", "tasks", "time",
+    )  # fmt: skip
+
     def __init__(
         self, ready: ReadyQueue, in_order: bool, clock: Callable[[], float], trace: Trace
     ) -> None:
+        self.arrive: Callable[[ScheduledTask], None]
+        self._arrive_all: Callable[[list[ScheduledTask]], None]
+        self._at_queue = (ready.append, ready.extend)
         self.most = 1
         self.longest = MAX_BATCH
         self.boundary = self.time = 0.0
@@ -107,19 +117,18 @@ class Line:
         """Begin a line of nobody: from here on whoever becomes ready goes to the queue."""
         self.tasks: list[ScheduledTask] = []
         self.steps: Iterator[ScheduledTask] = iter(self.tasks)
-        self._along = self.steps
+        self.along = self.steps
         self.lively = self.attentive = self.asked = False
         self.settled = 0
         self._arrive_at_queue()
 
     def _arrive_at_queue(self) -> None:
-        self.arrive: Callable[[ScheduledTask], None] = self._ready.append
-        self._arrive_all: Callable[[list[ScheduledTask]], None] = self._ready.extend
+        self.arrive, self._arrive_all = self._at_queue
 
     @property
     def running(self) -> ScheduledTask:
         """The task whose step it is."""
-        return self.tasks[len(self.tasks) - length_hint(self._along) - 1]
+        return self.tasks[len(self.tasks) - length_hint(self.along) - 1]
 
     @property
     def running_step(self) -> tuple[int, ScheduledTask]:
@@ -128,7 +137,7 @@ class Line:
         Fit for other threads, where it may be a wrong one now and then, or an IndexError.
         """
         tasks = self.tasks
-        place = len(tasks) - length_hint(self._along) - 1
+        place = len(tasks) - length_hint(self.along) - 1
         return self.switches - self.settled + place, tasks[place]
 
     def begin(self, tasks: list[ScheduledTask]) -> None:
@@ -157,9 +166,9 @@ class Line:
             else:
                 self.arrive, self._arrive_all = tasks.append, tasks.extend
         self.tasks = tasks
-        self._along = self.steps = iter(tasks)
+        self.along = self.steps = iter(tasks)
         if self.lively:
-            self.steps = islice(self._along, self.most)
+            self.steps = islice(self.along, self.most)
 
     def goes_on(self, count: int) -> bool:
         """Say whether nobody but the `count` tasks that yielded is there."""
@@ -184,7 +193,7 @@ class Line:
             if settled > _LONG:
                 self._arrive_at_queue()
             return
-        position = len(line) - length_hint(self._along) - 1
+        position = len(line) - length_hint(self.along) - 1
         if position > settled:
             self.settled = position
             self.switches += position - settled
@@ -240,7 +249,7 @@ class Line:
         self._period = 0
         self.time = time = self._clock()
         if self.lively:
-            rest = list(self._along)
+            rest = list(self.along)
             made = len(tasks) - len(rest)
             self.switches += made
             self._lively_lines -= 1
@@ -272,14 +281,14 @@ class Line:
         """Make a lively line a calm one that is settled up to the running step."""
         if self.lively:
             self.lively = self.attentive = False
-            self.settled = len(self.tasks) - length_hint(self._along) - 1
+            self.settled = len(self.tasks) - length_hint(self.along) - 1
             self.switches += self.settled
 
     def cut(self) -> None:
         """Let no more steps follow the running one: who is left goes back to the queue."""
         self.settle_before()
         self._calm_down()
-        rest = list(self._along)
+        rest = list(self.along)
         self.tasks = self.tasks[: self.settled + 1]
         self._arrive_at_queue()
         self._arrive_all(rest)

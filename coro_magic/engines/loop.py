@@ -15,6 +15,8 @@ from __future__ import annotations
 import time as _time
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from operator import length_hint
+from types import FrameType
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
@@ -28,17 +30,27 @@ from .line import Line
 from .places import Places
 from .ready import ORDERS
 from .record import Recorder
-from .scheduled import ITEM, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
+from .scheduled import ITEM, NOTHING, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
 from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
 from .watch import Watch
 
 _POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are coroutines that can run
 _NEVER = float("inf")
 _run_context: Any = Context.run
+_getcurrent = greenlet.getcurrent
 
 
 class Loop:
     """Steps tasks until nothing can go on. How a run begins and ends is the `Scheduler`'s."""
+
+    # They are read at every step and every wait, and there are too many for a dictionary to be quick.
+    __slots__ = (
+        "_clock", "_closing", "_ending", "_finished", "_home", "_idle_workers", "_interrupt_wanted",
+        "_last_poll", "_line", "_neutral", "_next_tick", "_over_since", "_places", "_ready",
+        "_recording", "_tick", "_tidy_at", "_unfinished", "_virtual_clock", "_watch",
+        "_write", "hub", "interrupted", "on_switch", "recorder", "stepping", "trace",
+        "virtual",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -201,50 +213,78 @@ class Loop:
 
     # Steps that block.
 
-    def wait(self, request: Request) -> Any:
-        """Carry out `request` for the running coroutine from within its step, parking the step."""
+    def wait(self, request: Request, frame: FrameType | None = None) -> Any:
+        """Carry out `request` for the running coroutine from within its step, parking the step.
+
+        `frame` is the one that waits, where that is known.
+        """
         if self._closing:
             raise Cancelled("the run is being closed")
-        task = self.current
-        if task is None:
+        if not self.stepping:
             raise RuntimeError("only a coroutine of the run can wait")
+        # What it takes here is taken at every wait, so everything is written out.
+        line, hub = self._line, self.hub
+        tasks = line.tasks
+        place = len(tasks) - length_hint(line.along)
+        task = tasks[place - 1]
         if task.overdue is not None and not request.shielded:
             task.raise_overdue()
         # What is called from here on (a lock that a finalizer takes, say) must not come back here.
-        self.hub.busy = True
+        hub.busy = True
         try:
-            line = self._line
             line.asking = None
-            line.settle_before(task)
-            value = request.begin(task)
-            context = task.context
-            task.parked = greenlet.getcurrent()
+            if not line.lively:
+                line.settle_before(task)
+            elif self._recording:
+                clock = self._clock
+                line.time = clock()
+            value = None if request is ITEM else request.begin(task)
+            context, task.context = task.context, self._neutral
+            task.parked = _getcurrent()
             if value is PENDING:
                 task.request = request
             else:
                 # To block is to let the others run, even if there is nothing to wait for.
-                task.step, task.argument = give_resume, (value, None)
-                line.arrive(task)
-            task.context = self._neutral
-            time = line.settle_running(task)
+                task.step = give_resume
+                task.argument = NOTHING if value is None else (value, None)
+                arrive = line.arrive
+                arrive(task)
+            if line.lively:
+                line.boundary = time = line.time
+            else:
+                time = line.settle_running(task)
             if self._recording:
+                write = self._write
                 code = YIELDED
-                if task.request is not None:
-                    code = self._places.blocking_wait(task.coroutine, request.verb)
-                self._write((task.row, code, time))
+                if value is PENDING:
+                    code = self._places.blocking_wait(task, request.verb, frame)
+                write((task.row, code, time))
             if self.on_switch is not None:
                 self.on_switch(False)
+            # The only way out of a step: to the next task's, if that is parked too; else to a worker
+            # that goes on with the loop, or to the hub for one.
+            way = None
+            if not line.asked:
+                tasks = line.tasks
+                if (
+                    place < len(tasks)
+                    and (following := tasks[place].parked) is not None
+                    and next(line.steps, None) is not None
+                ):
+                    way = following
+            if way is None:
+                way = self._idle_workers.pop() if self._idle_workers else self._home
         finally:
-            self.hub.busy = False
-        # The only way out of a step: to a worker that goes on with the loop, or to the hub for one.
-        (self._idle_workers.pop() if self._idle_workers else self._home).switch()
+            hub.busy = False
+        way.switch()
         if self.on_switch is not None:
             self.on_switch(True)
         value, error = task.argument
         task.parked = None
         task.context = context
-        task.rearm()
-        task.give_up_soon()
+        task.step, task.argument = next, task.iterator
+        if task.overdue is not None:
+            task.give_up_soon()
         if error is not None:
             raise error
         return value
@@ -271,8 +311,10 @@ class Loop:
             line.over = True
         if self._recording:
             by = 0 if waker is None else waker.row + 1
-            self._write((task.row, WOKEN | by << KIND_BITS, line.time))
-        line.arrive(task)
+            write = self._write
+            write((task.row, WOKEN | by << KIND_BITS, line.time))
+        arrive = line.arrive
+        arrive(task)
 
     # Steps that are the last.
 
@@ -333,19 +375,22 @@ class Loop:
                 self._see_to_watch()
             self.stepping = True
             return True
-        ready.extend(rest)
+        if rest:
+            ready.extend(rest)
         # From here on whoever is woken is behind them.
         line.clear()
+        # What happens between two steps is written down as if the next one began after it.
+        if self._recording:
+            line.time = line.boundary
         idle_since = _NEVER
         while True:
             if self._interrupt_wanted:
                 self._stop()
             if self._finished:
                 return False
-            time = line.time
             if time >= hub.next_timer:
                 hub.fire(time)
-            if hub.has_news or (hub.watching and time - self._last_poll > _POLL_EVERY):
+            if hub.news or (time - self._last_poll > _POLL_EVERY and hub.watching):
                 self._last_poll = time
                 hub.wait(0)
             if self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick:
@@ -370,6 +415,7 @@ class Loop:
                 self._over_since = idle_since
                 self._finished = True
                 return False
+            time = line.time
 
     def _see_to_watch(self) -> None:
         """Let the line be watched if that may matter."""
@@ -390,7 +436,7 @@ class Loop:
         time = line.time
         if time >= hub.next_timer:
             hub.fire(time)
-        if hub.has_news or hub.watching:
+        if hub.news or hub.watching:
             self._last_poll = time
             hub.wait(0)
         self.stepping = True
@@ -400,8 +446,8 @@ class Loop:
         return bool(
             self._interrupt_wanted
             or not self._unfinished
-            or self.hub.has_news
-            or (self.hub.watching and time - self._last_poll > _POLL_EVERY)
+            or self.hub.news
+            or (time - self._last_poll > _POLL_EVERY and self.hub.watching)
             or (self._recording and self.trace.full)
             or (self._next_tick != _NEVER and _time.perf_counter() >= self._next_tick)
         )
@@ -420,7 +466,10 @@ class Loop:
                 else:
                     hub.wait(_NEVER)
         else:
-            hub.wait(min(hub.next_timer, self._next_tick) - self._clock())
+            # Whoever is called back waited until then: the time has passed before that.
+            hub.wait(min(hub.next_timer, self._next_tick) - self._clock(), self._pass_time)
+            self._last_poll = self._line.time
+            return True
         self._pass_time()
         self._last_poll = self._line.time
         return True

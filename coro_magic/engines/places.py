@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, GeneratorType
-from typing import Any
 
 from ..language import Where, spawn
-from .frames import innermost, ours, user_line
+from .frames import home_of, innermost, ours, user_line
 from .scheduled import ScheduledTask
 from .trace import WAITS, Trace
 
 # What `spawn` may be called through: it is looked past without a look at its file.
 _SPAWN = spawn.__code__
+_UNKNOWN = ""
+
+# By the identity of code: the verb and the code of the wait, by instruction.
+_Known = dict[int, tuple[dict[int, tuple[str, int]], object]]
 
 
 class Places:
@@ -21,7 +24,12 @@ class Places:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         # By identity: to hash a code object takes longer than all the rest. It is kept alive.
-        self._waits: dict[int, tuple[dict[int, tuple[str, int]], object]] = {}
+        self._waits: _Known = {}
+        # Of those who block, by row: the file that their code comes from, and what is known about it. In a
+        # slot of every task it would cost those who never block.
+        self._homes: dict[int, str | None] = {}
+        self._at_home: dict[int, _Known] = {}
+        self._files: dict[str | None, _Known] = {}
         self._spawns: dict[tuple[int, int], tuple[int, object]] = {}
 
     def wait(self, task: ScheduledTask, verb: str) -> int:
@@ -58,9 +66,39 @@ class Places:
             known = self._waits[id(frame.f_code)] = ({}, frame.f_code)
         return known[0]
 
-    def blocking_wait(self, coroutine: Any, verb: str) -> int:
-        """Give the code of the wait of a coroutine whose step calls this."""
-        return self._trace.code(WAITS, verb, user_line(None, coroutine))
+    def blocking_wait(self, task: ScheduledTask, verb: str, frame: FrameType | None) -> int:
+        """Give the code of the wait of a task in the middle of a step.
+
+        `frame` is where the call is, if that is known. If not, it is looked for from the caller's caller on.
+        """
+        if frame is not None:
+            at_home = self._at_home.get(task.row)
+            known = None if at_home is None else at_home.get(id(frame.f_code))
+            if known is not None:
+                code = known[0].get(frame.f_lasti)
+                if code is not None and code[0] is verb:
+                    return code[1]
+        return self._look_blocking(task, verb, sys._getframe(2) if frame is None else frame)
+
+    def _look_blocking(self, task: ScheduledTask, verb: str, frame: FrameType) -> int:
+        home = self._homes.get(task.row, _UNKNOWN)
+        if home is _UNKNOWN:
+            home = self._homes[task.row] = home_of(task.coroutine)
+        at: FrameType | None = frame
+        while at is not None and ours(at.f_code):
+            at = at.f_back
+        if at is None or (home is not None and at.f_code.co_filename != home):
+            # A library's line, and whose it is depends on who called the library.
+            return self._trace.code(WAITS, verb, user_line(frame, task.coroutine))
+        places = self._of(at)
+        # All that come from one file have one table of the code that is found there.
+        at_home = self._at_home[task.row] = self._files.setdefault(home, {})
+        at_home[id(at.f_code)] = (places, at.f_code)
+        known = places.get(at.f_lasti)
+        if known is None or known[0] is not verb:
+            code = self._trace.code(WAITS, verb, Where(at.f_code.co_filename, at.f_lineno))
+            known = places[at.f_lasti] = (verb, code)
+        return known[1]
 
     def spawn(self) -> int:
         """Give the reason whose line is the one that calls `spawn`; 0 if there is none.

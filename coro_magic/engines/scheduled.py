@@ -29,6 +29,10 @@ class _Resume:
 RESUME = _Resume()
 
 
+# What a wait in the middle of a step gives that gives nothing: a value, and an error.
+NOTHING = (None, None)
+
+
 def give_resume(_: Any) -> _Resume:
     return RESUME
 
@@ -114,6 +118,12 @@ class ScheduledTask(Task):
         elif value is not None:
             self.step = send
             self.argument = (self, value)
+        self.request = None
+        self.engine.enqueue(self)
+
+    def go_on(self) -> None:
+        """`wake`, with nothing to give, for whoever waits in the middle of a step."""
+        self.step, self.argument = give_resume, NOTHING
         self.request = None
         self.engine.enqueue(self)
 

@@ -106,7 +106,7 @@ def run_program(
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around
     )
-    if not switching.patches():
+    if not switching.possible():
         run.notes.append(
             "blocking calls do not switch on this platform: only yields and requests do"
         )

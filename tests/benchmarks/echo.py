@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 
 SIZE = 64  # bytes of a message
+BUFFER = 4096  # what a server asks for, who does not know how long messages are
 BACKLOG = 4096
 begun = 0.0  # processor time when the server began to listen
 
@@ -33,10 +34,15 @@ def many_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def listen_quietly() -> socket.socket:
+    """Give a listening socket on loopback."""
+    return socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+
+
 def listen() -> socket.socket:
     """Give a listening socket on loopback; tell its port."""
     global begun
-    server = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    server = listen_quietly()
     begun = time.process_time()
     print(server.getsockname()[1], flush=True)
     return server
@@ -45,14 +51,16 @@ def listen() -> socket.socket:
 def echo(connection: socket.socket) -> None:
     """Send back what comes, until nothing does: plain blocking code, for threads and coroutines alike."""
     with connection:
-        while data := connection.recv(SIZE):
+        while data := connection.recv(BUFFER):
             connection.sendall(data)
 
 
-def with_coroutines(clients: int) -> None:
+def with_coroutines(clients: int, trace: str = "on") -> None:
     """One coroutine for each connection, on one thread."""
     import coro_magic
 
+    # The first run of a process imports what the others import when they are imported.
+    coro_magic.run(lambda: None, baseline="off", trace=trace)
     server = listen()
 
     def accept() -> None:
@@ -60,21 +68,12 @@ def with_coroutines(clients: int) -> None:
         for task in tasks:
             task.result()
 
-    coro_magic.run(accept, baseline="off")
+    coro_magic.run(accept, baseline="off", trace=trace)
 
 
 def with_coroutines_untraced(clients: int) -> None:
     """The same, and nothing is written down."""
-    import coro_magic
-
-    server = listen()
-
-    def accept() -> None:
-        tasks = [coro_magic.spawn(echo, server.accept()[0]) for _ in range(clients)]
-        for task in tasks:
-            task.result()
-
-    coro_magic.run(accept, baseline="off", trace="off")
+    with_coroutines(clients, trace="off")
 
 
 def with_threads(clients: int) -> None:
@@ -106,7 +105,7 @@ def with_asyncio(clients: int) -> None:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal left
-            while data := await reader.read(SIZE):
+            while data := await reader.read(BUFFER):
                 writer.write(data)
                 await writer.drain()
             writer.close()
@@ -180,32 +179,62 @@ def measured(name: str, clients: int, messages: int) -> tuple[float, float]:
     return count / float(talked.stdout), cpu / count
 
 
-def idle(count: int) -> tuple[float, float]:
-    """Hold connections with coroutines that wait; give seconds until all wait, and bytes for each."""
+def hold(port: int, count: int) -> None:
+    """Be the clients that do nothing: connect, tell when all are, and close when told."""
+    many_descriptors()
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    print(len(connections), flush=True)
+    sys.stdin.readline()
+    for connection in connections:
+        connection.sendall(b"x")
+        connection.close()
+
+
+def resident() -> int:
+    """Give the bytes of memory that this process has."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def idle(count: int) -> tuple[int, float, float]:
+    """Hold connections with coroutines that wait, the other ends in a process of their own.
+
+    Gives how many were held, seconds until all wait, and bytes for each. There are fewer than `count`
+    where the system allows fewer descriptors.
+    """
     import coro_magic
 
     many_descriptors()
-    count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 100)
-    pairs = [socket.socketpair() for _ in range(count)]
-    found = []
-
-    def resident() -> int:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY:
+        count = min(count, limit - 100)
+    server = listen_quietly()
+    job = json.dumps([server.getsockname()[1], count])
+    command = [sys.executable, __file__, "--hold", job]
+    found: list[float] = []
 
     def body() -> None:
+        connections = [server.accept()[0] for _ in range(count)]
+        assert holder.stdout is not None and holder.stdin is not None
+        assert int(holder.stdout.readline()) == count
         before, begun = resident(), time.perf_counter()
-        tasks = [coro_magic.spawn(ours.recv, 1) for ours, _ in pairs]
+        tasks = [coro_magic.spawn(connection.recv, 1) for connection in connections]
         coro_magic.sleep(0).wait()
-        found.extend([time.perf_counter() - begun, (resident() - before) / count])
-        for _, theirs in pairs:
-            theirs.send(b"x")
-        for task in tasks:
-            task.result()
+        waiting = sum(task.state is coro_magic.State.WAITING for task in tasks)
+        found.extend([waiting, time.perf_counter() - begun, (resident() - before) / count])
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        assert all(task.result() == b"x" for task in tasks)
+        for connection in connections:
+            connection.close()
 
-    coro_magic.run(body, baseline="off")
-    print(f"\n{count:,} idle connections held: {found[0]:.2f} s, {found[1]:,.0f} bytes each")
-    return found[0], found[1]
+    pipe = subprocess.PIPE
+    with server, subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
+        coro_magic.run(body, baseline="off")
+    held, seconds, octets = found
+    print(f"\n{int(held):,} idle connections held at once (of {count:,}; {limit:,} descriptors are allowed): "
+          f"{seconds:.2f} s, {octets:,.0f} bytes each")  # fmt: skip
+    return int(held), seconds, octets
 
 
 def parking(rounds: int = 20_000) -> None:
@@ -237,15 +266,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--serve", nargs=2)
     parser.add_argument("--talk")
+    parser.add_argument("--hold")
     parser.add_argument("--clients", nargs="*", type=int, default=[100, 1000])
     parser.add_argument("--messages", type=int, default=40_000)
     parser.add_argument("--idle", type=int, default=10_000)
+    parser.add_argument("--only-idle", action="store_true")
     given = parser.parse_args()
     if given.serve:
         serve(given.serve[0], int(given.serve[1]))
         return
     if given.talk:
         talk(*json.loads(given.talk))
+        return
+    if given.hold:
+        hold(*json.loads(given.hold))
+        return
+    if given.only_idle:
+        idle(given.idle)
         return
     has_gevent = importlib.util.find_spec("gevent") is not None
     print("| clients | server | messages per second | CPU per message | against threads |")

@@ -8,6 +8,7 @@ import queue
 import select
 import selectors
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -323,13 +324,13 @@ def test_a_cancelled_wait_is_withdrawn() -> None:
             spawn(select.select, [a], [], []), spawn(threading.Event().wait, 60),
         ]  # fmt: skip
         yield sleep(0.005)
-        assert len(hub._looks) > 2 and hub._descriptors
+        assert len(hub._looks) > 2 and hub.descriptors
         for task in tasks:
             task.cancel()
         for task in tasks:
             with pytest.raises(concurrent.futures.CancelledError):
                 task.result()
-        return dict(hub._looks), bool(hub._descriptors), hub._outside, dict(_waiting)
+        return dict(hub._looks), bool(hub.descriptors), hub._outside, dict(_waiting)
 
     def scheduler_here() -> Any:
         return switching.coroutine_here()
@@ -424,6 +425,104 @@ def test_a_pipe_is_read_and_written_in_full() -> None:
         return sent[:1] + got == sent and read == sent
 
     assert result_of(body)
+
+
+WAITING_FOR_ALL: dict[str, Callable[[socket.socket, int, int], bytes]] = {}
+
+
+def waits_for_all(function: Callable[[socket.socket, int, int], bytes]) -> Any:
+    WAITING_FOR_ALL[function.__name__] = function
+    return function
+
+
+@waits_for_all
+def recv(sock: socket.socket, size: int, flags: int) -> bytes:
+    return sock.recv(size, flags)
+
+
+@waits_for_all
+def recv_into(sock: socket.socket, size: int, flags: int) -> bytes:
+    buffer = bytearray(size + 1)
+    return bytes(buffer[: sock.recv_into(buffer, size, flags)])
+
+
+@waits_for_all
+def recvfrom(sock: socket.socket, size: int, flags: int) -> bytes:
+    return sock.recvfrom(size, flags)[0]
+
+
+@waits_for_all
+def recvfrom_into(sock: socket.socket, size: int, flags: int) -> bytes:
+    buffer = bytearray(size)
+    return bytes(buffer[: sock.recvfrom_into(buffer, size, flags)[0]])
+
+
+@waits_for_all
+def recvmsg(sock: socket.socket, size: int, flags: int) -> bytes:
+    data, ancillary, _, _ = sock.recvmsg(size, 0, flags)
+    assert ancillary == []
+    return data
+
+
+@waits_for_all
+def recvmsg_into(sock: socket.socket, size: int, flags: int) -> bytes:
+    buffers = [bytearray(2), bytearray(0), bytearray(size - 2)]
+    count = sock.recvmsg_into(buffers, 0, flags)[0]
+    return b"".join(buffers)[:count]
+
+
+@pytest.mark.parametrize("receive", WAITING_FOR_ALL.values(), ids=WAITING_FOR_ALL)
+def test_who_waits_for_all_gets_all_or_what_came_before_the_end(receive: Any) -> None:
+    def body() -> Any:
+        a, b = socket.socketpair()
+        received = spawn(receive, b, 6, socket.MSG_WAITALL)
+        for part in (b"1", b"23", b"45678"):
+            a.send(part)
+            yield sleep(0.001)
+        whole = yield received
+        received = spawn(receive, b, 6, socket.MSG_WAITALL)
+        yield sleep(0.001)
+        a.send(b"9")
+        yield sleep(0.001)
+        a.close()
+        rest = yield received
+        b.close()
+        return whole, rest
+
+    assert result_of(body) == (b"123456", b"789")
+
+
+@pytest.mark.parametrize("receive", WAITING_FOR_ALL.values(), ids=WAITING_FOR_ALL)
+def test_an_error_after_a_part_is_met_by_the_next_call(receive: Any) -> None:
+    def body() -> Any:
+        server = socket.create_server(("127.0.0.1", 0))
+        a = socket.create_connection(server.getsockname())
+        b, _ = server.accept()
+        received = spawn(receive, b, 6, socket.MSG_WAITALL)
+        a.send(b"12")
+        yield sleep(0.01)
+        # To close without lingering resets the connection.
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        a.close()
+        part = yield received
+        server.close()
+        b.close()
+        return part
+
+    assert result_of(body) == b"12"
+
+
+def test_a_datagram_is_all_that_there_is_to_wait_for() -> None:
+    def body() -> Any:
+        a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        a.send(b"12")
+        got = b.recv(100, socket.MSG_WAITALL)
+        a.close()
+        b.close()
+        yield
+        return got
+
+    assert result_of(body) == b"12"
 
 
 def test_a_socket_that_blocks_sends_all_and_receives_all_that_it_is_asked_for() -> None:

@@ -9,6 +9,7 @@ adding a row.
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ class Switcher(Protocol):
 
     def now(self) -> float: ...
 
-    def wait(self, request: Any) -> Any: ...
+    def wait(self, request: Any, frame: types.FrameType | None = None) -> Any: ...
 
 
 class Patch(NamedTuple):
@@ -105,11 +106,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 
 
+def possible() -> bool:
+    """Say whether blocking calls can switch on this platform: where a socket can be told not to wait."""
+    return hasattr(socket, "MSG_DONTWAIT")
+
+
 def patches() -> list[Patch]:
     """Give the table of all blocking calls that switch on this platform; empty where none can."""
     from . import files, identity, locks, names, polls, processes, queues, sockets, times, tls
 
-    if not sockets.patches():
+    if not possible():
         return []
     return [
         *times.PATCHES,
@@ -144,8 +150,10 @@ def _named_like(original: Any, stand_in: Any) -> Any:
     """Give a function the names of the one that it stands in for."""
     if isinstance(stand_in, types.FunctionType):
         for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
-            with suppress(AttributeError, TypeError):
-                setattr(stand_in, attribute, getattr(original, attribute))
+            value = getattr(original, attribute, stand_in)
+            if value is not stand_in:
+                with suppress(TypeError):
+                    setattr(stand_in, attribute, value)
         stand_in.__wrapped__ = original  # type: ignore[attr-defined]
     return stand_in
 

@@ -7,27 +7,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from ...language.outside import InThread
-from . import Patch, coroutine_here
+from . import Patch
+from .waits import in_thread
 
-
-class _Lookup(InThread):
-    """A look-up in a helper thread."""
-
-    __slots__ = ()
-    verb = "name look-up"
-
-
-def _in_thread(original: Any) -> Callable[..., Any]:
-    def cooperative(*args: Any, **kwargs: Any) -> Any:
-        here = coroutine_here()
-        assert here is not None
-        return here.wait(_Lookup(partial(original, *args, **kwargs)))
-
-    return cooperative
+_VERB = "name look-up"
+_in_thread = in_thread(_VERB)
 
 
 def _getaddrinfo(original: Any) -> Callable[..., Any]:
@@ -62,4 +48,4 @@ def patches() -> list[Patch]:
         ("gethostbyaddr", _in_thread),
         ("getnameinfo", _getnameinfo),
     ]
-    return [Patch(socket, name, "name look-up", make) for name, make in rows if hasattr(socket, name)]
+    return [Patch(socket, name, _VERB, make) for name, make in rows if hasattr(socket, name)]

@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from ...language.outside import InThread
-from . import Patch, coroutine_here
-from .waits import look_until, ready
+from . import Patch
+from .waits import in_thread, look_until, ready
 
 _NOHANG: int = getattr(os, "WNOHANG", 0)
 
@@ -68,22 +66,6 @@ def _waiting(pid_at: int, options_at: int) -> Callable[[Any], Callable[..., Any]
 def _wait(original: Any) -> Callable[..., Any]:
     waitpid = _waiting(0, 1)(os.waitpid)
     return lambda: waitpid(-1, 0)
-
-
-class _Call(InThread):
-    """A call in a helper thread."""
-
-    __slots__ = ()
-    verb = "process"
-
-
-def _in_thread(original: Any) -> Callable[..., Any]:
-    def cooperative(*args: Any, **kwargs: Any) -> Any:
-        here = coroutine_here()
-        assert here is not None
-        return here.wait(_Call(partial(original, *args, **kwargs)))
-
-    return cooperative
 
 
 def _process_pool_lock(original: Any) -> Callable[..., Any]:
@@ -146,7 +128,7 @@ def patches() -> list[Patch]:
         (os, "wait4", _waiting(0, 1)),
         (os, "wait3", _waiting(-1, 0)),
         (os, "wait", _wait),
-        (os, "system", _in_thread),
+        (os, "system", in_thread("process")),
     ]
     try:
         import fcntl

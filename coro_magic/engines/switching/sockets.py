@@ -14,19 +14,24 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ...language import sleep
-from ...language.outside import Ready
-from . import Patch, coroutine_here
-from .waits import is_ready
+from .. import switching
+from . import Patch, coroutine_here, guarded
+from .waitall import STREAM, WAITALL, is_for_all, kind_of, receive_all
+from .waits import is_ready, reading, ready
 
-# 0 where there is none: then nothing is patched.
+# 0 where there is none: then nothing is patched (see `possible`).
 _DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
-_original_send: Any = socket.socket.send
+_get_ident = threading.get_ident
+_getframe = sys._getframe
+_send_now: Any = socket.socket.send
 _RETRY = 0.005  # seconds between attempts to connect where nothing tells when it is worth while
 
 # How `connect` says that it has begun and is not done.
@@ -40,53 +45,13 @@ def _wait(sock: socket.socket, writing: bool, verb: str, deadline: float | None)
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-    here = coroutine_here()
-    assert here is not None
-    if not here.wait(Ready(sock.fileno(), writing, verb, left)):
+    if not ready(sock.fileno(), writing, verb, left):
         raise TimeoutError("timed out")
-
-
-def _is_ready(sock: socket.socket, writing: bool) -> bool:
-    return is_ready(sock.fileno(), writing)
 
 
 def _deadline(sock: socket.socket) -> float | None:
     timeout = sock.gettimeout()
     return None if timeout is None else time.monotonic() + timeout
-
-
-_WAITALL = int(getattr(socket, "MSG_WAITALL", 0))
-
-
-def _receive_all(receive: Callable[..., bytes], sock: socket.socket, flags: int, size: int) -> bytes:
-    """What MSG_WAITALL means, which the system forgets when it is told not to wait."""
-    parts: list[bytes] = []
-    while size > 0:
-        try:
-            part = receive(sock, size, flags)
-        except OSError:
-            if not parts:
-                raise
-            break  # the next call meets it
-        if not part:
-            break
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _receive_all_into(
-    receive: Callable[..., int], sock: socket.socket, flags: int, buffer: Any, size: int = 0
-) -> int:
-    """The same, into a buffer."""
-    with memoryview(buffer) as view, view.cast("B") as octets:
-        wanted, got = size or len(octets), 0
-        while got < wanted and (more := receive(sock, octets[got:wanted], wanted - got, flags)):
-            got += more
-    return got
-
-
-_COLLECTING: dict[str, Callable[..., Any]] = {"recv": _receive_all, "recv_into": _receive_all_into}
 
 
 def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Callable[..., Any]]:
@@ -105,12 +70,10 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
             if timeout == 0.0 or sock.fileno() < 0:
                 return original(sock, *args, **kwargs)
             flags = kwargs.get("flags", args[flags_at] if len(args) > flags_at else 0)
-            if timeout is None and flags & _WAITALL and original.__name__ in _COLLECTING and (
-                not flags & socket.MSG_PEEK
-            ):
-                return _COLLECTING[original.__name__](cooperative, sock, flags & ~_WAITALL, *args[:flags_at])
+            if timeout is None and flags & WAITALL and is_for_all(sock, flags, original.__name__):
+                return receive_all(original.__name__, cooperative, sock, flags & ~WAITALL, *args[:flags_at])
             deadline = None if timeout is None else time.monotonic() + timeout
-            if timeout is not None and not _is_ready(sock, writing):
+            if timeout is not None and not is_ready(sock.fileno(), writing):
                 # With a timeout of its own the original would wait before it tries.
                 _wait(sock, writing, verb, deadline)
             while True:
@@ -134,6 +97,52 @@ def _with_flags(verb: str, writing: bool, flags_at: int) -> Callable[[Any], Call
         return cooperative
 
     return make
+
+
+# Attempts in vain (less two for every other) until none is made for so many reads.
+_VAIN, _WITHOUT = 8, 16
+
+
+def _recv(original: Any) -> Callable[..., Any]:
+    """`socket.recv`, with its commonest use written out: the way of every message through a server."""
+    otherwise = guarded(original, _with_flags("recv", False, 1)(original))
+
+    def cooperative(sock: socket.socket, *args: Any) -> Any:
+        # It asks by itself who is calling: `coroutine_here`, written out.
+        here = switching._running
+        if here is None or not here.stepping or _get_ident() != here.thread or here.hub.busy:
+            return original(sock, *args)
+        if len(args) != 1 or sock.gettimeout() is not None:
+            return otherwise(sock, *args)
+        size, descriptor, hub = args[0], sock.fileno(), here.hub
+        known, bets = hub.readings.get(descriptor), False
+        if known is not None and known.drained:
+            # There was less than wanted the last time. An attempt that fails costs a third of a wait, so
+            # whether it is worth while depends on how quickly the other sides answer, these days.
+            known.drained, bets = False, True
+            if hub.vain > _VAIN and size:
+                hub.vain -= 1  # so that now and then there is an attempt
+                bets = False
+                here.wait(known if known.waiter is None else reading(hub, descriptor), _getframe(1))
+        while True:
+            try:
+                data = original(sock, size, _DONTWAIT)
+            except BlockingIOError:
+                if bets:
+                    bets = False
+                    hub.vain = hub.vain + 1 if hub.vain < _VAIN else _VAIN + _WITHOUT
+                if known is None or known.waiter is not None or sock.fileno() != descriptor:
+                    # Closed in the meantime, it has another descriptor, which is none.
+                    known = reading(hub, sock.fileno())
+                here.wait(known, _getframe(1))
+            else:
+                if bets:
+                    hub.vain = max(0, hub.vain - 2)
+                if known is not None and 0 < len(data) < size and kind_of(sock) == STREAM:
+                    known.drained = True
+                return data
+
+    return cooperative
 
 
 def _filled(verb: str, defaults: tuple[Any, ...]) -> Callable[[Any], Callable[..., Any]]:
@@ -163,7 +172,7 @@ def _sendto(original: Any) -> Callable[..., Any]:
                 return original(sock, data, *args)
             args = (0, args[0])
         deadline = _deadline(sock)
-        if deadline is not None and not _is_ready(sock, True):
+        if deadline is not None and not is_ready(sock.fileno(), True):
             _wait(sock, True, "send", deadline)
         while True:
             try:
@@ -202,7 +211,7 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
         # Iterators would be used up by the first attempt.
         buffers, ancdata = list(buffers), list(ancdata)
         deadline = _deadline(sock)
-        if deadline is not None and not _is_ready(sock, True):
+        if deadline is not None and not is_ready(sock.fileno(), True):
             _wait(sock, True, "send", deadline)
         while True:
             try:
@@ -221,22 +230,11 @@ def _sendmsg(original: Any) -> Callable[..., Any]:
 
 
 def _sendall(original: Any) -> Callable[..., Any]:
-    send_now = _original_send
-
     def cooperative(sock: socket.socket, data: Any, flags: int = 0, /) -> None:
         timeout = sock.gettimeout()
         if timeout == 0.0 or sock.fileno() < 0:
             original(sock, data, flags)
             return
-        if timeout is None and type(data) is bytes and data:
-            # Most of what is sent finds room at once.
-            try:
-                sent = send_now(sock, data, flags | _DONTWAIT)
-            except BlockingIOError:
-                sent = 0
-            if sent == len(data):
-                return
-            data = memoryview(data)[sent:]
         send = socket.socket.send
         deadline = _deadline(sock)
         with memoryview(data) as view, view.cast("B") as octets:
@@ -245,13 +243,31 @@ def _sendall(original: Any) -> Callable[..., Any]:
                 # The timeout is for the whole of it, as with the original.
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError("timed out")
-                if timeout is not None and not _is_ready(sock, True):
+                if timeout is not None and not is_ready(sock.fileno(), True):
                     _wait(sock, True, "send", deadline)
                 sent += send(sock, octets[sent:], flags)
             if not octets:
                 original(sock, data, flags)
 
-    return cooperative
+    otherwise = guarded(original, cooperative)
+    def sendall(sock: socket.socket, *args: Any) -> None:
+        # Most of what is sent finds room at once. It asks by itself who is calling: `coroutine_here`.
+        here = switching._running
+        if here is None or not here.stepping or _get_ident() != here.thread or here.hub.busy:
+            original(sock, *args)
+            return
+        if len(args) == 1 and args[0].__class__ is bytes and args[0] and sock.gettimeout() is None:
+            (data,) = args
+            try:
+                sent = _send_now(sock, data, _DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            args = (memoryview(data)[sent:],)
+        otherwise(sock, *args)
+
+    return sendall
 
 
 def _accept(original: Any) -> Callable[..., Any]:
@@ -261,7 +277,7 @@ def _accept(original: Any) -> Callable[..., Any]:
         deadline = _deadline(sock)
         # A connection that another process takes first would leave a blocking accept() waiting;
         # nothing can be said to accept() alone that prevents it but the mode of the socket.
-        while not _is_ready(sock, False):
+        while not is_ready(sock.fileno(), False):
             _wait(sock, False, "accept", deadline)
         return original(sock)
 
@@ -346,16 +362,18 @@ def _verb(name: str) -> str:
     return next((verb for verb in ("recv", "send", "connect") if name.startswith(verb)), name.lstrip("_"))
 
 
+# Those that ask by themselves who is calling.
+_GUARDED = (_recv, _sendall)
+
+
 def patches() -> list[Patch]:
-    """Give the patches; none where a socket call cannot be told not to wait (Windows)."""
-    if not _DONTWAIT:
-        return []
+    """Give the patches for what this platform has."""
     rows: list[tuple[str, Any]] = [
         # connect before connect_ex: it takes the latter's original.
         ("connect", _connect),
         ("connect_ex", _connect_ex_patch),
         ("_accept", _accept),
-        ("recv", _with_flags("recv", False, 1)),
+        ("recv", _recv),
         ("recv_into", _with_flags("recv", False, 2)),
         ("recvfrom", _with_flags("recv", False, 1)),
         ("recvfrom_into", _with_flags("recv", False, 2)),
@@ -370,7 +388,7 @@ def patches() -> list[Patch]:
         ("detach", _closing),
     ]
     return [
-        Patch(socket.socket, name, _verb(name), make)
+        Patch(socket.socket, name, _verb(name), make, everywhere=make in _GUARDED)
         for name, make in rows
         if hasattr(socket.socket, name)
     ]

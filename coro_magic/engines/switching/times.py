@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ...language import sleep
+from .. import switching
+from ..scheduled import ITEM as TURN
 from . import Patch, coroutine_here
+
+_get_ident = threading.get_ident
+_NUMBERS = (float, int)
 
 
 def _sleep(original: Callable[[float], None]) -> Callable[..., Any]:
     def cooperative(seconds: float, /) -> None:
+        # It asks by itself who is calling: `coroutine_here`, written out.
+        here = switching._running
+        if here is None or not here.stepping or _get_ident() != here.thread or here.hub.busy:
+            original(seconds)
+            return
+        if seconds.__class__ in _NUMBERS and seconds == 0:
+            here.wait(TURN)
+            return
         try:
             request = sleep(seconds)
             if seconds == float("inf"):
@@ -20,8 +34,6 @@ def _sleep(original: Callable[[float], None]) -> Callable[..., Any]:
             # Let the original say it in its own words.
             original(seconds)
             raise
-        here = coroutine_here()
-        assert here is not None
         here.wait(request)
 
     return cooperative
@@ -50,4 +62,4 @@ VIRTUAL = [
     for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 ]
 
-PATCHES = [Patch(time, "sleep", "sleep", _sleep)]
+PATCHES = [Patch(time, "sleep", "sleep", _sleep, everywhere=True)]

@@ -7,16 +7,19 @@ whoever is ended while it comes loses nothing, and the next look finds what was 
 
 from __future__ import annotations
 
-import math
 import select
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...language.outside import Ready
+from ...language.outside import InThread, Ready
 from ...language.request import PENDING, Handle, Request, Waiter
 from . import call_soon, coroutine_here
+
+if TYPE_CHECKING:
+    from ..descriptors import Descriptors, Watcher
+    from ..hub import Hub
 
 _LONGEST = 0.01  # seconds between looks at what never announces itself
 _LONGEST_ANNOUNCED = 0.05  # ... and at what does, unless a release went by unseen
@@ -33,7 +36,33 @@ def is_awaited(subject: Any) -> bool:
     return id(subject) in _waiting or id(subject) in _on_their_way
 
 
-class Sign(Request):
+class _Arranged(Request):
+    """Wait for the first of several calls that are arranged for; gives whether something came in time."""
+
+    __slots__ = ("_handles", "timeout")
+
+    def __init__(self, timeout: float | None) -> None:
+        self.waiter = None
+        self.timeout = timeout
+        self._handles: list[Handle] = []
+
+    def _limit(self, waiter: Waiter) -> None:
+        """Arrange for the end of the time, the last of the calls."""
+        if self.timeout is not None:
+            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+
+    def _done(self, came: bool) -> None:
+        if self._handles:
+            self.withdraw()
+            self.waiter.wake(came)  # type: ignore[union-attr]
+
+    def withdraw(self) -> None:
+        handles, self._handles = self._handles, []
+        for handle in handles:
+            handle.cancel()
+
+
+class Sign(_Arranged):
     """Wait for a sign that something about an object may have changed; gives False after `timeout`.
 
     Parameters
@@ -48,19 +77,18 @@ class Sign(Request):
         Whether only another thread or coroutine can change it; else it changes by itself.
     """
 
-    __slots__ = ("_handles", "_words", "announced", "first", "holds", "left_over", "outside", "shielded",
-                 "subject", "timeout", "told", "verb")  # fmt: skip
+    __slots__ = ("_words", "announced", "first", "holds", "left_over", "outside", "shielded",
+                 "subject", "told", "verb")  # fmt: skip
 
     def __init__(
         self, subject: Any, holds: Callable[[], Any], timeout: float | None, verb: str,
         *, announced: bool = False, outside: bool = False, left_over: bool = False, words: str = "",
         shielded: bool = False,
     ) -> None:  # fmt: skip
-        self.waiter = None
+        super().__init__(timeout)
         self.shielded = shielded
         self.subject = subject
         self.holds = holds
-        self.timeout = timeout
         self.verb = verb
         self.announced = announced
         self.outside = outside
@@ -68,7 +96,6 @@ class Sign(Request):
         self._words = words
         # Whether it goes before the others, and whether it was given a sign.
         self.first = self.told = False
-        self._handles: list[Handle] = []
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
@@ -84,19 +111,12 @@ class Sign(Request):
             return True
         longest = _LONGEST_ANNOUNCED if self.announced else _LONGEST
         self._handles.append(hub.look(self.holds, partial(self._done, True), longest, self.outside))
-        if self.timeout is not None:
-            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+        self._limit(waiter)
         return PENDING
-
-    def _done(self, came: bool) -> None:
-        self.withdraw()
-        self.waiter.wake(came)  # type: ignore[union-attr]
 
     def withdraw(self) -> None:
         self._leave()
-        for handle in self._handles:
-            handle.cancel()
-        self._handles.clear()
+        super().withdraw()
 
     def _leave(self) -> None:
         queue = _waiting.get(id(self.subject))
@@ -205,7 +225,7 @@ def ready(descriptor: int, writing: bool, verb: str, timeout: float | None = Non
     return bool(here.wait(Ready(descriptor, writing, verb, timeout)))
 
 
-class AnyReady(Request):
+class AnyReady(_Arranged):
     """Wait until one of several descriptors is ready; gives False after `timeout` seconds.
 
     Parameters
@@ -216,18 +236,16 @@ class AnyReady(Request):
         Looked at now and then, for what descriptors cannot tell; None if they tell all.
     """
 
-    __slots__ = ("_handles", "holds", "timeout", "verb", "wanted")
+    __slots__ = ("holds", "verb", "wanted")
 
     def __init__(
         self, wanted: list[tuple[int, bool]], timeout: float | None, verb: str,
         holds: Callable[[], Any] | None = None,
     ) -> None:  # fmt: skip
-        self.waiter = None
+        super().__init__(timeout)
         self.wanted = wanted
-        self.timeout = timeout
         self.verb = verb
         self.holds = holds
-        self._handles: list[Handle] = []
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
@@ -242,26 +260,85 @@ class AnyReady(Request):
             return True
         if self.holds is not None:
             self._handles.append(hub.look(self.holds, came, _LONGEST))
-        if self.timeout is not None:
-            self._handles.append(waiter.engine.call_later(self.timeout, partial(self._done, False)))
+        self._limit(waiter)
         return PENDING
-
-    def _done(self, came: bool) -> None:
-        if self._handles:
-            self.withdraw()
-            self.waiter.wake(came)  # type: ignore[union-attr]
-
-    def withdraw(self) -> None:
-        handles, self._handles = self._handles, []
-        for handle in handles:
-            handle.cancel()
 
     def describe(self) -> str:
         return f"{self.verb} on {len(self.wanted)} descriptors"
 
 
-def checked_timeout(timeout: Any) -> float | None:
-    """Give a timeout in seconds, None for none: what the standard library takes as such."""
-    if timeout is None or timeout < 0 or math.isinf(timeout):
-        return None
-    return float(timeout)
+class Reading(Request):
+    """Wait until a descriptor can be read: the wait of every message through a server.
+
+    One for all waits for a descriptor, one after another; and for waiting in the middle of a step only.
+    It is the watch itself, so that nothing is made for a wait.
+
+    Attributes
+    ----------
+    drained:
+        Whether there was less to read than was wanted, so that the next attempt is likely to fail.
+    """
+
+    __slots__ = ("descriptor", "descriptors", "drained", "follows")
+    verb = "recv"
+    writing = False
+
+    def __init__(self, descriptor: int, descriptors: Descriptors) -> None:
+        self.waiter = None
+        self.descriptor = descriptor
+        self.descriptors = descriptors
+        self.drained = False
+        self.follows: Watcher | None = None
+
+    def begin(self, waiter: Any) -> Any:
+        self.descriptors.add(self)
+        self.waiter = waiter
+        return PENDING
+
+    def __call__(self) -> None:
+        task: Any = self.waiter
+        if task is not None:
+            self.waiter = None
+            task.go_on()
+
+    def withdraw(self) -> None:
+        self.waiter = None
+        self.descriptors.unwatch(self)
+
+    def describe(self) -> str:
+        return f"{self.verb} on descriptor {self.descriptor}"
+
+
+def reading(hub: Hub, descriptor: int) -> Reading:
+    """Give what to wait by until a descriptor can be read."""
+    known: Reading | None = hub.readings.get(descriptor)
+    if known is None:
+        known = hub.readings[descriptor] = Reading(descriptor, hub.descriptors)
+    elif known.waiter is not None:
+        # Somebody else waits for the same.
+        return Reading(descriptor, hub.descriptors)
+    return known
+
+
+class _InThread(InThread):
+    """A call in a helper thread, with a verb of its own."""
+
+    __slots__ = ("verb",)
+
+    def __init__(self, function: Callable[[], Any], verb: str) -> None:
+        super().__init__(function)
+        self.verb = verb
+
+
+def in_thread(verb: str) -> Callable[[Any], Callable[..., Any]]:
+    """Give what makes the cooperative form of a function: it is called in a helper thread, as `verb`."""
+
+    def make(original: Any) -> Callable[..., Any]:
+        def cooperative(*args: Any, **kwargs: Any) -> Any:
+            here = coroutine_here()
+            assert here is not None
+            return here.wait(_InThread(partial(original, *args, **kwargs), verb))
+
+        return cooperative
+
+    return make
