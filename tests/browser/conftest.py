@@ -130,8 +130,6 @@ def page(browser: Any) -> Iterator[Any]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    if os.environ.get("SHOT"):
-        page.screenshot(path=os.environ["SHOT"])
     context.close()
     ours = [error for error in errors if "coro" in error.lower() or "interactive" in error]
     assert not ours, ours

