@@ -72,7 +72,8 @@ class Intervals:
     `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`, 0 where there is none)
     and `waker` (the row that made this one ready, or that drives it by hand; -1 where none did) are
     integers of shape (n,), `begin` and `end` seconds of shape (n,), `turn` and `turn_end` the same
-    moments counted in resumptions of whomever. Final states are no intervals.
+    moments counted in resumptions of whomever. Of two that begin at the same moment the one with the
+    smaller `order`, an integer, began first. Final states are no intervals.
     """
 
     row: Ints
@@ -83,6 +84,7 @@ class Intervals:
     waker: Ints
     turn: Ints
     turn_end: Ints
+    order: Ints
 
     def __len__(self) -> int:
         return len(self.row)
@@ -136,7 +138,7 @@ class Entries(NamedTuple):
     """Every entering of a state, in the order in which it happened; columns of shape (n,).
 
     `waker` is the row that made this one ready, or that drives it by hand; -1 where none did. `turn`
-    is how many resumptions there had been before.
+    is how many resumptions there had been before; `order` as in `Intervals`.
     """
 
     row: Ints
@@ -145,6 +147,11 @@ class Entries(NamedTuple):
     reason: Ints
     waker: Ints
     turn: Ints
+    order: Ints
+
+
+# Between two in the order there is room for what belongs to them.
+_STRIDE = 4
 
 
 def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
@@ -156,7 +163,7 @@ def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
     count = steps.astype(np.int64) + known
     slot = np.cumsum(count) - count
     total = int(count.sum())
-    row, state, turn = (np.empty(total, np.int64) for _ in range(3))
+    row, state, turn, order = (np.empty(total, np.int64) for _ in range(4))
     begin, reason = np.empty(total), np.zeros(total, np.int64)
     waker = np.full(total, -1, np.int64)
     first, second = slot[steps], (slot + steps)[known]
@@ -176,9 +183,14 @@ def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
         within[boundaries] = np.diff(driven[boundaries], prepend=0)
     turn[first] = (turns - 1 - within)[steps]
     turn[second] = (turns - resumed)[known]
+    # A step is written down at its end, but began right after the boundary before it.
+    before = np.full(len(kinds), -1, np.int64)
+    before[boundaries[1:]] = boundaries[:-1]
+    order[first] = (2 * before[steps] + 2) * _STRIDE
+    order[second] = (2 * np.flatnonzero(known) + 1) * _STRIDE
     if resumed.any() and steps.any():  # threads make no steps, and resume of their own accord
         waker[(slot + steps)[resumed]] = _drivers(rows, kinds)
-    return Entries(row, state, begin, reason, waker, turn)
+    return Entries(row, state, begin, reason, waker, turn, order)
 
 
 def _drivers(rows: Ints, kinds: Ints) -> list[int]:

@@ -86,6 +86,8 @@ def innermost(coroutine: Any) -> types.FrameType | None:
 
     That is its own, or that of a generator to which it delegates with ``yield from`` or ``await``.
     """
+    # As `delegated`, the last of them: written out, because waits ask for it, and a list takes half as
+    # long again.
     found = None
     while coroutine is not None:
         if isinstance(coroutine, types.GeneratorType):
@@ -96,6 +98,22 @@ def innermost(coroutine: Any) -> types.FrameType | None:
             break
         if frame is not None and not ours(frame.f_code):
             found = frame
+        coroutine = inner
+    return found
+
+
+def delegated(coroutine: Any) -> list[types.FrameType]:
+    """Give the user's frames of a suspended coroutine and of those it delegates to, the outermost first."""
+    found = []
+    while coroutine is not None:
+        if isinstance(coroutine, types.GeneratorType):
+            frame, inner = coroutine.gi_frame, coroutine.gi_yieldfrom
+        elif isinstance(coroutine, types.CoroutineType):
+            frame, inner = coroutine.cr_frame, coroutine.cr_await
+        else:
+            break
+        if frame is not None and not ours(frame.f_code):
+            found.append(frame)
         coroutine = inner
     return found
 

@@ -6,43 +6,20 @@ then only the order of the events tells, and sorting by time would lose it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .events import IS_BOUNDARY, IS_STEP, KIND_MASK, RUNNING, STATE_AFTER, WAITING, Floats, Ints, entries
+from .events import Floats, Intervals, Ints
 from .trace import Trace
-
-_STRIDE = 4  # so that there is room between two slices for what belongs to them
-
-
-@dataclass(frozen=True)
-class Slices:
-    """Who was in which state from when to when; parallel columns of shape (n,), sorted by row, then time.
-
-    `row`, `state` (index into `STATES`), `reason` (index into `Trace.reasons`) and `waker` (the row that
-    made this one ready, or drives it by hand; -1 for none) are integers, `begin` and `end` seconds. Of two
-    slices that begin at the same moment the one with the smaller `order`, an integer, began first.
-    """
-
-    row: Ints
-    state: Ints
-    begin: Floats
-    end: Floats
-    reason: Ints
-    waker: Ints
-    order: Ints
-
-    def __len__(self) -> int:
-        return len(self.row)
 
 
 @dataclass(frozen=True)
 class Wakings:
     """Who spawned whom, made whom ready, or drove whom; parallel columns of shape (n,), in that order.
 
-    `source` and `target` are indices into `Slices`: in which the waker did it, and which began with it.
+    `source` and `target` are indices into `Intervals`: in which the waker did it, and which began with it.
     `leaves` and `arrives` are moments in these two, in seconds; `order` is greater than that of the
     source, and smaller than that of whatever came after it. `spawned` are booleans.
     """
@@ -65,48 +42,27 @@ class Wakings:
         )  # fmt: skip
 
 
-def slices_of(trace: Trace, until: float) -> Slices:
-    """Give every stay in a state. What has not ended goes on `until`, in seconds.
+def slices_of(trace: Trace, until: float) -> Intervals:
+    """Give every stay in a state, none of a row beginning before the one that comes before it.
+
+    What has not ended goes on `until`, in seconds.
 
     Raises
     ------
     ValueError
         If the run had more events than are kept in detail.
     """
-    rows, codes, times, begins = trace.events()
-    found = entries(rows, codes, times, begins)
-    kinds = codes & KIND_MASK
-    number = np.arange(len(rows), dtype=np.int64)
-    steps, known = IS_STEP[kinds], STATE_AFTER[kinds] >= 0
-    # As in `entries`: of a step, first that it runs, then what it is after that.
-    count = steps.astype(np.int64) + known
-    slot = np.cumsum(count) - count
-    # A step is written down at its end, but began right after the boundary before it.
-    boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
-    before = np.full(len(rows), -1, np.int64)
-    before[boundaries[1:]] = boundaries[:-1]
-    order = np.empty(len(found.row), np.int64)
-    order[slot[steps]] = (2 * before[steps] + 2) * _STRIDE
-    order[(slot + steps)[known]] = (2 * number[known] + 1) * _STRIDE
-    by_row = np.argsort(found.row, kind="stable")
-    row, state, begin, reason, waker, _ = (column[by_row] for column in found)
-    order = order[by_row]
-    if trace.unit == "thread":
-        # The system resumes them, whoever happens to run.
-        waker = np.where(state == RUNNING, -1, waker)
-    total = len(row)
-    last = np.append(row[1:] != row[:-1], True) if total else np.empty(0, bool)
+    stays = trace.intervals(until)
+    same = np.diff(stays.row) == 0
     # A step begins where the one before it ended, and whoever makes it may have been woken a moment
     # after that; and threads read their clocks and write with something in between.
-    begin = _rising(row, begin)
-    end = np.append(begin[1:], until) if total else np.empty(0)
-    end[last] = np.maximum(until, begin[last])
+    begin = _rising(stays.row, stays.begin)
+    end = np.maximum(stays.end, begin)
+    end[:-1] = np.where(same, begin[1:], end[:-1])
     # A timer's waking is written after the boundary at which the woken one's step begins.
-    order[1:] = np.where(last[:-1], order[1:], np.maximum(order[1:], order[:-1] + 1))
-    keep = state <= WAITING
-    return Slices(
-        row[keep], state[keep], begin[keep], end[keep], reason[keep], waker[keep], order[keep]
-    )
+    order = stays.order.copy()
+    order[1:] = np.where(same, np.maximum(order[1:], order[:-1] + 1), order[1:])
+    return replace(stays, begin=begin, end=end, order=order)
 
 
 def _rising(row: Ints, begin: Floats) -> Floats:
@@ -119,7 +75,7 @@ def _rising(row: Ints, begin: Floats) -> Floats:
     return out
 
 
-def wakings_of(slices: Slices, parents: Ints) -> Wakings:
+def wakings_of(slices: Intervals, parents: Ints) -> Wakings:
     """Give who spawned whom, made whom ready or drove whom, as far as they were in a state themselves.
 
     Parameters

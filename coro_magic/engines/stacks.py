@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
+from traceback import walk_tb
 from typing import Any, NamedTuple
 
-from .frames import ours
+from .frames import delegated, ours
 from .texts import one_line, short_repr
 
 MOST_FRAMES = 40
@@ -51,15 +52,13 @@ def stack_of(coroutine: Any, parked: Any = None) -> list[StackFrame]:
 
 def frames_of(coroutine: Any, parked: Any = None) -> list[types.FrameType]:
     """Give the frames of which `stack_of` tells."""
-    return list(_delegated(coroutine)) if parked is None else called_from(parked.gr_frame)
+    return delegated(coroutine) if parked is None else called_from(parked.gr_frame)
 
 
 def stack_of_error(error: BaseException) -> list[StackFrame]:
     """Give the calls that an error went through, the outermost first."""
     return _texts(
-        (step.tb_frame, step.tb_lineno)
-        for step in _steps(error.__traceback__)
-        if not ours(step.tb_frame.f_code)
+        (frame, line) for frame, line in walk_tb(error.__traceback__) if not ours(frame.f_code)
     )
 
 
@@ -78,25 +77,6 @@ def called_from(frame: types.FrameType | None) -> list[types.FrameType]:
             break
         frame = frame.f_back
     return found[::-1]
-
-
-def _delegated(coroutine: Any) -> Iterator[types.FrameType]:
-    while coroutine is not None:
-        if isinstance(coroutine, types.GeneratorType):
-            frame, inner = coroutine.gi_frame, coroutine.gi_yieldfrom
-        elif isinstance(coroutine, types.CoroutineType):
-            frame, inner = coroutine.cr_frame, coroutine.cr_await
-        else:
-            return
-        if frame is not None and not ours(frame.f_code):
-            yield frame
-        coroutine = inner
-
-
-def _steps(traceback: types.TracebackType | None) -> Iterator[types.TracebackType]:
-    while traceback is not None:
-        yield traceback
-        traceback = traceback.tb_next
 
 
 def _texts(places: Iterable[tuple[types.FrameType, int]]) -> list[StackFrame]:

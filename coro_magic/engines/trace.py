@@ -472,14 +472,14 @@ class Trace:
         found = entries(*events)
         if not len(found.row):
             none = np.empty(0, np.int64)
-            return Intervals(none, none, np.empty(0), np.empty(0), none, none, none, none)
-        order = np.argsort(found.row, kind="stable")
-        row, state, begin, reason, waker, turn = (column[order] for column in found)
+            return Intervals(none, none, np.empty(0), np.empty(0), none, none, none, none, none)
+        by_row = np.argsort(found.row, kind="stable")
+        row, state, begin, reason, waker, turn, order = (column[by_row] for column in found)
         end, turn_end = np.append(begin[1:], until), np.append(turn[1:], turns)
         last = np.append(row[1:] != row[:-1], True)
         end[last], turn_end[last] = until, turns
         keep = state <= WAITING
-        columns = (row, state, begin, end, reason, waker, turn, turn_end)
+        columns = (row, state, begin, end, reason, waker, turn, turn_end, order)
         return Intervals(*(column[keep] for column in columns))
 
     def occupancy(self, groups: int, bins: int, until: float | None = None) -> Floats:

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engines.events import RUNNING, Floats, Ints
-from ..engines.slices import Slices, Wakings, slices_of, wakings_of
+from ..engines.events import RUNNING, Floats, Intervals, Ints
+from ..engines.slices import Wakings, slices_of, wakings_of
 from ..language import State
 from .text import error_text, one_line
 from .words import headline, place, slow_label
@@ -160,7 +160,7 @@ class _Process:
         out += self._flow_texts(slices, wakings, stands, begin, end)
         return out, np.unique(slices.row[at])
 
-    def _slice_texts(self, slices: Slices, at: Ints, begin: Ints, end: Ints) -> list[tuple[int, int, str]]:
+    def _slice_texts(self, slices: Intervals, at: Ints, begin: Ints, end: Ints) -> list[tuple[int, int, str]]:
         trace = self.run.trace
         waits = [_wait(trace, reason) for reason in range(len(trace.reasons))]
         ready = '"cat":"ready","name":"ready"'
@@ -178,7 +178,7 @@ class _Process:
         ]  # fmt: skip
 
     def _flow_texts(
-        self, slices: Slices, wakings: Wakings, stands: Ints, begin: Ints, end: Ints
+        self, slices: Intervals, wakings: Wakings, stands: Ints, begin: Ints, end: Ints
     ) -> list[tuple[int, int, str]]:
         source, target = stands[wakings.source], stands[wakings.target]
         leaves = np.clip(self._nanoseconds(wakings.leaves), begin[source], end[source])
@@ -288,7 +288,7 @@ def _source(where: Any, text: str) -> dict[str, Any]:
     return {"file": one_line(where.file, 400), "line": where.line, "source": one_line(text.strip(), 200)}
 
 
-def _shown(slices: Slices, begin: Ints, end: Ints) -> tuple[Any, Ints]:
+def _shown(slices: Intervals, begin: Ints, end: Ints) -> tuple[Any, Ints]:
     """Say which slices are shown, and give for each the index of the one that stands for it, -1 for none."""
     count = len(slices)
     number = np.arange(count)
@@ -315,7 +315,7 @@ def _shown(slices: Slices, begin: Ints, end: Ints) -> tuple[Any, Ints]:
 
 
 def _that_fit(
-    at: Ints, slices: Slices, wakings: Wakings, begin: Ints, stands: Ints, room: int
+    at: Ints, slices: Intervals, wakings: Wakings, begin: Ints, stands: Ints, room: int
 ) -> tuple[Ints, Wakings]:
     """Give the slices, in order, and the wakings that fit into `room` events, those of the beginning."""
     source, target = stands[wakings.source], stands[wakings.target]
