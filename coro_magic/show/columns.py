@@ -6,7 +6,7 @@ A million bars travel as a few arrays. Names and lines of code are sent once, an
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ Column = NDArray[Any]
 Columns = dict[str, Column]
 
 MOST_REASONS = 5_000
-_DRIVEN, _DAEMON, _BODY = 1, 2, 4
+BY_HAND, DAEMON, BODY, HEEDED = 1, 2, 4, 8  # the bits of a row's flags
 _TYPES = {"i1": "i8", "u1": "u8", "i4": "i32", "f4": "f32", "f8": "f64"}
 
 
@@ -39,12 +39,6 @@ def row_columns(run: Run, intervals: Intervals | None) -> tuple[list[str], Colum
     names, base, number = trace.name_columns()
     totals: Mapping[str, Column] = trace.totals() if trace.recording else {}
     none = np.zeros(rows)
-    flags = np.zeros(rows, np.uint8)
-    if trace.unit == "coroutine":
-        flags[trace.driven_rows()] |= _DRIVEN
-    flags[sorted(trace.daemons)] |= _DAEMON
-    if run.has_body and rows:
-        flags[0] |= _BODY
     return [one_line(name, 200) for name in names], {
         "base": base,
         "number": number,
@@ -55,8 +49,32 @@ def row_columns(run: Run, intervals: Intervals | None) -> tuple[list[str], Colum
         **{name: totals.get(name, none).astype(np.float32) for name in ("running", "ready", "waiting")},
         "longest": _longest_waits(rows, intervals, totals.get("waiting", none)),
         "resumptions": totals.get("resumptions", none).astype(np.int32),
-        "flags": flags,
+        "flags": row_flags(run, rows, driven=trace.driven_rows(), daemons=trace.daemons),
     }
+
+
+def row_flags(
+    run: Run,
+    count: int,
+    *,
+    driven: Iterable[int],
+    daemons: Iterable[int],
+    heeded: Iterable[int] = (),
+) -> NDArray[np.uint8]:
+    """Give the flags of the first `count` rows: `BY_HAND`, `DAEMON`, `BODY`, `HEEDED`, added up.
+
+    Parameters
+    ----------
+    driven, daemons, heeded:
+        The rows that were driven by hand, are daemons, failed with an error that somebody saw.
+    """
+    flags = np.zeros(count, np.uint8)
+    # Every thread is driven by its engine.
+    by_hand = driven if run.unit == "coroutine" else ()
+    body = (0,) if run.has_body and count else ()
+    for flag, rows in ((BY_HAND, by_hand), (DAEMON, daemons), (BODY, body), (HEEDED, heeded)):
+        flags[np.fromiter(rows, np.int64)] |= flag
+    return flags
 
 
 def _longest_waits(rows: int, intervals: Intervals | None, waiting: Column) -> Column:

@@ -100,6 +100,7 @@ from ..engines.events import KIND_NAMES
 from ..engines.restored import LARGE, Columns, columns_of
 from ..engines.trace import STATE_CODES, STATES
 from ..language import State, Where
+from .columns import row_flags
 from .frames import Frames
 from .outcomes import MOST_TEXT, RESULT, Results, described, text_of
 from .text import error_text, one_line, short_repr
@@ -123,8 +124,6 @@ MOST_PRINTED = 1_000_000  # characters that are kept apart by row
 MOST_TEXTS = 10_000  # notes, differences
 _NAME = 1_000  # characters of a name
 _FILE = 4_096  # characters of a file's name
-
-BY_HAND, DAEMON, BODY, HEEDED = 1, 2, 4, 8
 
 COLUMNS = ("name", "state", "parent", "resumptions", "items", "running", "ready", "waiting", "longest",
            "born", "ended", "spawned_at", "where", "driven_by_hand", "result", "error")  # fmt: skip
@@ -315,14 +314,9 @@ def _rows(run: Run, columns: Columns, places: _Places) -> dict[str, list[Any]]:
         # Of one that has not ended only its engine knows.
         if task.row < count and task.row not in where:
             where[task.row] = task.where
-    flags = np.zeros(count, np.int64)
-    marked = [(DAEMON, columns.daemons), (HEEDED, columns.heeded)]
-    if run.unit == "coroutine":
-        marked.append((BY_HAND, columns.driven))
-    if run.has_body and count:
-        marked.append((BODY, {0}))
-    for flag, rows in marked:
-        flags[np.fromiter(rows, np.int64)] += flag
+    flags = row_flags(
+        run, count, driven=columns.driven, daemons=columns.daemons, heeded=columns.heeded
+    )
     items = np.zeros(count, np.int64)
     for row, produced in columns.items.items():
         items[row] = produced

@@ -27,7 +27,8 @@ from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
 from ..measure.run import Difference, Run
 from ..measure.saved import SavedError, SavedErrors
-from .document import BY_HAND, DAEMON, FORMAT, HEEDED, SCHEMA
+from .columns import BY_HAND, DAEMON, HEEDED
+from .document import FORMAT, SCHEMA
 from .outcomes import ERROR_LEFT_OUT, LEFT_OUT
 from .text import number
 

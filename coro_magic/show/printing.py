@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ipywidgets import HTML, Select, VBox  # type: ignore[import-untyped,unused-ignore]
 
 from ..measure.run import Run
@@ -12,7 +10,7 @@ from .text import count, one_line
 
 MOST_NAMES = 1000
 _EVERYBODY = "everybody"
-_NOT_KEPT = "It went to the notebook as it was printed; who printed what was not kept."
+_NOBODY = -2  # a row that there is not
 
 
 class Printing(VBox):  # type: ignore[misc,unused-ignore]
@@ -38,7 +36,7 @@ class Printing(VBox):  # type: ignore[misc,unused-ignore]
         parts = []
         for side, rows in zip(self._sides, self._rows, strict=True):
             unit = f"{side.unit}s"
-            text = self._text(side, rows, name)
+            text = side.printed.text(None if name is None else rows.get(name, _NOBODY))
             said = markup.output(text, f"printed by {unit}") if text else f"<p>{_why_nothing(side, name)}</p>"
             parts.append(f"<div><h4>{unit}</h4>{said}{_lost(side)}</div>")
         if self._run.baseline is None:
@@ -47,34 +45,17 @@ class Printing(VBox):  # type: ignore[misc,unused-ignore]
             parts.append(f"<div><h4>threads</h4><p>No threads ran{why}.</p></div>")
         self.shown.value = markup.framed(f'<div class="sides">{"".join(parts)}</div>')
 
-    def _text(self, side: Run, rows: dict[str, int], name: str | None) -> str:
-        printed = _printed(side)
-        if name is not None:
-            return str(printed.text(rows[name])) if printed is not None and name in rows else ""
-        if printed is None:
-            return side.output
-        return "".join(text for _, _, text in printed.pieces)
-
-
-def _printed(side: Run) -> Any:
-    return getattr(side, "printed", None)
-
 
 def _rows_by_name(side: Run) -> dict[str, int]:
-    printed = _printed(side)
-    if printed is None:
-        return {}
-    return {(side.trace.name(row) if row >= 0 else "others"): row for row in printed.rows()}
+    return {(side.trace.name(row) if row >= 0 else "others"): row for row in side.printed.rows()}
 
 
 def _why_nothing(side: Run, name: str | None) -> str:
-    if _printed(side) is None and side.unit == "coroutine":
-        return _NOT_KEPT
     if name is not None:
         return f"{markup.escaped(name, 60)} printed nothing here."
     return f"The {side.unit}s printed nothing."
 
 
 def _lost(side: Run) -> str:
-    lost = getattr(_printed(side), "lost", 0)
+    lost = side.printed.lost
     return f"<p>{count(lost, 'character')} more were printed and not kept.</p>" if lost else ""

@@ -17,11 +17,11 @@ from ..engines.record import Steps
 from ..engines.trace import Intervals
 from ..measure.run import Run
 from .card import card
-from .columns import bar_columns, packed, reasons, row_columns
+from .columns import bar_columns, packed, reasons, row_columns, short_file
 from .critical import critical_path
 from .edges import edge_columns
 from .levels import Levels, View
-from .side import MOST_SLOW, Side, read
+from .side import MOST_SLOW, RUNNING, Side, read
 from .text import error_text, one_line
 from .words import headline, slow_label
 
@@ -68,7 +68,7 @@ class _SideData:
     @cached_property
     def _moments(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         assert self.intervals is not None
-        return np.sort(self.intervals.begin[self.intervals.state == 1])
+        return np.sort(self.intervals.begin[self.intervals.state == RUNNING])
 
 
 class Source:
@@ -221,7 +221,7 @@ def steps_data(steps: Steps) -> dict[str, Any]:
         number.setdefault((file, function), []).append((first, first + len(lines), len(codes)))
         codes.append({
             "name": one_line(function, 80),
-            "file": one_line(file.rsplit("/", 1)[-1], 60),
+            "file": short_file(file),
             "first": first,
             "lines": [line[:200] for line in lines],
         })  # fmt: skip

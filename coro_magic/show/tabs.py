@@ -87,8 +87,8 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
 def _interactive() -> Any:
     """Give the interactive timeline's class and its source, or None where they are not to be had."""
     try:
-        from .interactive import Interactive  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        from .source import Source  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        from .interactive import Interactive
+        from .source import Source
     except ImportError:
         return None
     return lambda run: Interactive(Source(run))

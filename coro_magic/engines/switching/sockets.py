@@ -250,6 +250,7 @@ def _sendall(original: Any) -> Callable[..., Any]:
                 original(sock, data, flags)
 
     otherwise = guarded(original, cooperative)
+
     def sendall(sock: socket.socket, *args: Any) -> None:
         # Most of what is sent finds room at once. It asks by itself who is calling: `coroutine_here`.
         here = switching._running
