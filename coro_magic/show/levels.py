@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.trace import Intervals, Trace
-from .side import READY, RUNNING, WAITING, Floats, Ints
+from .side import READY, RUNNING, WAITING, Floats, Ints, presence
 
 FEW_BARS = 20_000  # that many are sent as they are
 _MOST_LINES, _MOST_BINS = 4_096, 8_192
@@ -58,6 +58,14 @@ class View:
             raise ValueError("a view needs a line and a bin at least")
         lines = min(self.lines, bottom - top, _MOST_LINES)
         return View(self.begin, self.end, self.in_switches, top, bottom, lines, min(self.bins, _MOST_BINS))
+
+    def has(self, lines: Ints) -> NDArray[np.bool_]:
+        """Say of lines of the display whether they are in it."""
+        return (lines >= self.top) & (lines < self.bottom)
+
+    def line_of(self, lines: Ints) -> Ints:
+        """Give the line of cells in which each of some lines of the display is."""
+        return (lines - self.top) * self.lines // (self.bottom - self.top)
 
 
 class Levels:
@@ -126,34 +134,24 @@ class Levels:
             else (intervals.begin, intervals.end)
         )
         lines = self.line_of_row[intervals.row]
-        inside = (lines >= view.top) & (lines < view.bottom) & (ends >= view.begin) & (begins <= view.end)
+        inside = view.has(lines) & (ends >= view.begin) & (begins <= view.end)
         return lines, begins, ends, inside
 
     def _from_bars(self, view: View) -> Floats:
         lines, begins, ends, inside = self._in(view)
         assert self._intervals is not None
         scale = view.bins / (view.end - view.begin)
-        cell = (lines[inside] - view.top) * view.lines // (view.bottom - view.top)
-        state = self._intervals.state[inside]
-        first = (state * view.lines + cell) * (view.bins + 1)
-        size = 3 * view.lines * (view.bins + 1)
-        change, partial = np.zeros(size), np.zeros(size)
-        # As in trace.Grid: entering adds one from the next bin on, and the rest of its own bin.
-        for moments, sign in ((begins[inside], 1.0), (ends[inside], -1.0)):
-            at = np.clip((moments - view.begin) * scale, 0, view.bins)
-            whole = np.minimum(at.astype(np.int64), view.bins - 1)
-            change += sign * np.bincount(first + whole + 1, minlength=size)
-            partial += np.bincount(first + whole, sign * (1.0 - (at - whole)), minlength=size)
-        shape = (3, view.lines, view.bins + 1)
-        level = (np.cumsum(change.reshape(shape), axis=2) + partial.reshape(shape))[:, :, :-1]
+        begin, end = ((moments[inside] - view.begin) * scale for moments in (begins, ends))
+        line = self._intervals.state[inside] * view.lines + view.line_of(lines[inside])
+        level = presence(line, begin, end, 3 * view.lines, view.bins)
+        level = level.reshape(3, view.lines, view.bins)
         shares: Floats = np.moveaxis(level[list(_ORDER)], 0, 2) / self._rows_in(view)[:, None, None]
         return shares
 
     def _rows_in(self, view: View) -> Ints:
         """Give how many rows each line of cells stands for."""
         lines = self.line_of_row
-        shown = lines[(lines >= view.top) & (lines < view.bottom)]
-        cell = (shown - view.top) * view.lines // (view.bottom - view.top)
+        cell = view.line_of(lines[view.has(lines)])
         return np.maximum(np.bincount(cell, minlength=view.lines), 1).astype(np.int64)
 
     def _from_coarse(self, view: View) -> Floats:
@@ -169,8 +167,8 @@ class Levels:
         # Each group of the grid goes to the lines at which its rows are shown.
         rows = np.arange(len(self._trace))
         lines = self.line_of_row
-        shown = (lines >= view.top) & (lines < view.bottom)
-        cell = (lines[shown] - view.top) * view.lines // (view.bottom - view.top)
+        shown = view.has(lines)
+        cell = view.line_of(lines[shown])
         group = rows[shown] * groups // max(len(self._trace), 1)
         weights = np.zeros((view.lines, groups))
         np.add.at(weights, (cell, group), 1.0)

@@ -1,7 +1,7 @@
 """`load`: a run that was saved as JSON, read back.
 
-A file may come from anywhere, so nothing in it is believed: it is data and never code, every number that
-refers to something is looked at before it is used, and what does not fit is a ValueError that says what.
+A file may come from anywhere, so nothing in it is believed (see `checked`): it is data and never code, and
+every number that refers to something is looked at before it is used.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..engines.events import KIND_NAMES, Mark, Reason
 from ..engines.grid import BINS, GROUPS, Cells
 from ..engines.printed import Printed
 from ..engines.record import Step, Steps
-from ..engines.restored import LARGE, TOTALS, Columns, restored
+from ..engines.restored import TOTALS, Columns, restored
 from ..engines.slow import SlowStep
 from ..engines.stacks import StackFrame
 from ..engines.trace import STATES, Trace
@@ -27,13 +26,13 @@ from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
 from ..measure.run import Difference, Run
 from ..measure.saved import SavedError, SavedErrors
+from .checked import MOST, Part
 from .columns import BY_HAND, DAEMON, HEEDED
 from .document import FORMAT, SCHEMA
 from .outcomes import ERROR_LEFT_OUT, LEFT_OUT
 from .text import number
 
 _MOST_BYTES = 2 << 30
-_MOST = 1 << 53  # numbers up to it are the same for everybody who reads JSON
 _LINE = 1 << 31
 
 
@@ -139,91 +138,7 @@ class _Task(Task):
         return self._was
 
 
-class _Part:
-    """A dict of a document, whose entries are checked as they are asked for."""
-
-    def __init__(self, data: Any, name: str) -> None:
-        if not isinstance(data, dict):
-            raise ValueError(f"{name or 'it'} must be an object")
-        self.data: dict[Any, Any] = data
-        self.name = name
-
-    def _called(self, key: str) -> str:
-        return f"{self.name}.{key}" if self.name else key
-
-    def get(self, key: str, *kinds: type) -> Any:
-        """Give an entry that has one of these types."""
-        if key not in self.data:
-            raise ValueError(f"{self._called(key)} is missing")
-        value = self.data[key]
-        # A bool is an int for isinstance.
-        if type(value) not in kinds:
-            names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise ValueError(f"{self._called(key)} must be of type {names}, not {type(value).__name__}")
-        return value
-
-    def text(self, key: str) -> str:
-        return str(self.get(key, str))
-
-    def boolean(self, key: str) -> bool:
-        return bool(self.get(key, bool))
-
-    def integer(self, key: str, low: int = 0, high: int = _MOST) -> int:
-        """Give a whole number from `low` to `high` - 1."""
-        value: int = self.get(key, int)
-        if not low <= value < high:
-            raise ValueError(f"{self._called(key)} must be from {low} to {high - 1}")
-        return value
-
-    def real(self, key: str, least: float = -math.inf) -> float:
-        value = self.get(key, int, float)
-        try:
-            real = float(value)
-        except OverflowError:
-            real = math.inf
-        if not (abs(real) <= LARGE and real >= least):
-            raise ValueError(f"{self._called(key)} is out of range")
-        return real
-
-    def part(self, key: str) -> _Part:
-        return _Part(self.get(key, dict), self._called(key))
-
-    def parts(self, key: str) -> list[_Part]:
-        called = self._called(key)
-        return [_Part(item, f"{called}[{at}]") for at, item in enumerate(self.get(key, list))]
-
-    def column(self, key: str, *kinds: type, length: int | None = None) -> list[Any]:
-        """Give a list whose items have one of these types."""
-        values: list[Any] = self.get(key, list)
-        wrong = set(map(type, values)).difference(kinds)
-        if wrong:
-            raise ValueError(f"{self._called(key)} must not have items of type {wrong.pop().__name__}")
-        if length is not None and len(values) != length:
-            raise ValueError(f"{self._called(key)} has {len(values)} items, not {length}")
-        return values
-
-    def texts(self, key: str, length: int | None = None) -> list[str]:
-        return self.column(key, str, length=length)
-
-    def integers(self, key: str, low: int, high: int, length: int | None = None) -> list[int]:
-        """Give a list of whole numbers from `low` to `high` - 1."""
-        values = self.column(key, int, length=length)
-        if values and not (low <= min(values) and max(values) < high):
-            raise ValueError(f"{self._called(key)} must have numbers from {low} to {high - 1}")
-        return values
-
-    def reals(self, key: str, least: float = -math.inf, length: int | None = None) -> NDArray[np.float64]:
-        values = self.column(key, int, float, length=length)
-        try:
-            out = np.array(values, np.float64)
-        except OverflowError:
-            out = np.array([math.inf])
-        if not (np.all(np.abs(out) <= LARGE) and np.all(out >= least)):
-            raise ValueError(f"{self._called(key)} has numbers that are out of range")
-        return out
-
-
-class _Reader(_Part):
+class _Reader(Part):
     """The document of one side."""
 
     def run(self) -> Run:
@@ -303,7 +218,7 @@ class _Reader(_Part):
             Reason(reason.text("verb"), self._place(reason, "place")) for reason in self.parts("reasons")
         ]
         places = rows.integers("place", -1, len(self.places), count)
-        items = rows.integers("items", 0, _MOST, count)
+        items = rows.integers("items", 0, MOST, count)
         return Columns(
             unit=unit,
             recording=self.get("timeline", dict, type(None)) is not None,
@@ -337,7 +252,7 @@ class _Reader(_Part):
         rows, timeline = self.part("rows"), self.part("timeline")
         columns.totals = {name: rows.reals(name, length=self.count) for name in TOTALS[1:]}
         columns.totals["resumptions"] = np.array(
-            rows.integers("resumptions", 0, _MOST, self.count), np.int64
+            rows.integers("resumptions", 0, MOST, self.count), np.int64
         )
         kind = timeline.text("kind")
         if kind == "cells":
@@ -354,7 +269,7 @@ class _Reader(_Part):
         else:
             raise ValueError("timeline.kind must be 'events' or 'cells'")
 
-    def _place(self, part: _Part, key: str) -> Where | None:
+    def _place(self, part: Part, key: str) -> Where | None:
         at = part.get(key, int, type(None))
         return None if at is None else self.places[part.integer(key, 0, len(self.places))]
 
@@ -389,7 +304,7 @@ class _Reader(_Part):
         return tasks
 
     def _numbered(
-        self, part: _Part, key: str, count: int, make: Callable[[_Part, str], Any]
+        self, part: Part, key: str, count: int, make: Callable[[Part, str], Any]
     ) -> dict[int, Any]:
         table = part.part(key)
         out: dict[int, Any] = {}
@@ -400,7 +315,7 @@ class _Reader(_Part):
             out[at] = make(table, each)
         return out
 
-    def _error(self, part: _Part, tasks: list[Task] | None) -> SavedError:
+    def _error(self, part: Part, tasks: list[Task] | None) -> SavedError:
         """Give an error; of a run, that of a task where it says so."""
         at = part.get("task", int, type(None))
         if tasks is not None and at is not None:
@@ -430,7 +345,7 @@ class _Reader(_Part):
             raise ValueError("options.slow_step must be a number")
         return out
 
-    def _slow_step(self, step: _Part) -> SlowStep:
+    def _slow_step(self, step: Part) -> SlowStep:
         where = step.get("where", dict, type(None))
         place = None if where is None else step.part("where")
         return SlowStep(
@@ -483,7 +398,7 @@ class _Reader(_Part):
         columns = (
             rows,
             part.reals("time", length=count).tolist(),
-            part.integers("switch", 0, _MOST, count),
+            part.integers("switch", 0, MOST, count),
             part.texts("state", count),
             stacks,
         )
@@ -499,7 +414,7 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(text) is str for text in value)
 
 
-def _cells(timeline: _Part) -> Cells:
+def _cells(timeline: Part) -> Cells:
     groups = timeline.column("cells", list)
     bins = len(groups[0]) if groups else 0
     # Before there is an array of it: its shape must be that of one.
@@ -508,8 +423,8 @@ def _cells(timeline: _Part) -> Cells:
     single = [cell for group in groups for cell in group]
     if any(type(cell) is not list or len(cell) != 3 for cell in single):
         raise ValueError("timeline.cells must have lists of three numbers")
-    flat = _Part({"cells": [share for cell in single for share in cell]}, "timeline").reals("cells", 0.0)
-    counts = timeline.integers("resumptions", 0, _MOST)
+    flat = Part({"cells": [share for cell in single for share in cell]}, "timeline").reals("cells", 0.0)
+    counts = timeline.integers("resumptions", 0, MOST)
     return Cells(
         timeline.integer("rows_per_group", 1, _LINE),
         flat.reshape(len(groups), bins, 3),

@@ -145,19 +145,10 @@ class Side:
         channels = 2 + max(len(waits.verbs), 1)
         channel = np.where(iv.state == WAITING, WAITING + slots[iv.reason], iv.state)
         group = iv.row.astype(np.int64) * groups // self.rows
-        # As in trace.Grid: entering adds one from the next bin on, and the rest of its own bin.
-        first = (channel * groups + group) * (bins + 1)
-        size = channels * groups * (bins + 1)
-        change, partial = np.zeros(size), np.zeros(size)
-        for moments, sign in ((iv.begin, 1.0), (iv.end, -1.0)):
-            at = np.clip(moments / self.seconds * bins, 0, bins)
-            whole = np.minimum(at.astype(np.int64), bins - 1)
-            change += sign * np.bincount(first + whole + 1, minlength=size)
-            partial += np.bincount(first + whole, sign * (1.0 - (at - whole)), minlength=size)
-        shape = (channels, groups, bins + 1)
-        level = np.cumsum(change.reshape(shape), axis=2) + partial.reshape(shape)
+        begin, end = (moments / self.seconds * bins for moments in (iv.begin, iv.end))
+        level = presence(channel * groups + group, begin, end, channels * groups, bins)
         per_group = np.bincount(np.arange(self.rows) * groups // self.rows, minlength=groups)
-        cells = np.moveaxis(level[:, :, :-1], 0, 2) / per_group[:, None, None]
+        cells = np.moveaxis(level.reshape(channels, groups, bins), 0, 2) / per_group[:, None, None]
         return np.clip(cells, 0.0, None)
 
     def ended(self, state: State) -> tuple[Ints, Floats]:
@@ -166,6 +157,34 @@ class Side:
         if not len(rows) or not self.trace.recording:
             return rows, np.zeros(len(rows))
         return rows, self.trace.totals()["ended"][rows]
+
+
+def presence(line: Ints, begin: Floats, end: Floats, lines: int, bins: int) -> Floats:
+    """Give how many stays there were at a time, on average, in each bin of each line.
+
+    Parameters
+    ----------
+    line:
+        To which line each stay belongs, shape (n,).
+    begin, end:
+        From where to where it lasted, counted in bins, shape (n,); what lies outside is cut off.
+
+    Returns
+    -------
+    array of shape (lines, bins)
+    """
+    # As in trace.Grid: entering adds one from the next bin on, and the rest of its own bin.
+    first = line * (bins + 1)
+    size = lines * (bins + 1)
+    change, partial = np.zeros(size), np.zeros(size)
+    for moments, sign in ((begin, 1.0), (end, -1.0)):
+        at = np.clip(moments, 0, bins)
+        whole = np.minimum(at.astype(np.int64), bins - 1)
+        change += sign * np.bincount(first + whole + 1, minlength=size)
+        partial += np.bincount(first + whole, sign * (1.0 - (at - whole)), minlength=size)
+    shape = (lines, bins + 1)
+    level: Floats = np.cumsum(change.reshape(shape), axis=1) + partial.reshape(shape)
+    return level[:, :-1]
 
 
 def read(run: Run) -> Side:
