@@ -193,6 +193,27 @@ def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
     return Entries(row, state, begin, reason, waker, turn, order)
 
 
+def intervals_of(found: Entries, turns: int, until: float) -> Intervals:
+    """Give who was in which state from when to when.
+
+    Parameters
+    ----------
+    turns:
+        How many resumptions there were in all.
+    until:
+        To when what has not ended goes on, in seconds.
+    """
+    by_row = np.argsort(found.row, kind="stable")
+    row, state, begin, reason, waker, turn, order = (column[by_row] for column in found)
+    # Each goes on until its row enters another state.
+    last = np.append(row[1:] != row[:-1], True)[: len(row)]
+    end, turn_end = np.append(begin[1:], until)[: len(row)], np.append(turn[1:], turns)[: len(row)]
+    end[last], turn_end[last] = until, turns
+    keep = state <= WAITING
+    columns = (row, state, begin, end, reason, waker, turn, turn_end, order)
+    return Intervals(*(column[keep] for column in columns))
+
+
 def _drivers(rows: Ints, kinds: Ints) -> list[int]:
     """Give who drives, for each RESUMED in its order; -1 where that is not known.
 

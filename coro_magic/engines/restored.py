@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..language import Where
 from .events import BATCH, KIND_BITS, KIND_MASK, WOKEN, Floats, Ints, Mark, Reason
 from .grid import BINS, GROUPS, Cells, at_most
+from .naming import Naming
 from .trace import STATE_CODES, Trace
 
 LARGE = 1e300  # no time is larger: it could not be added to others
@@ -80,8 +81,6 @@ def columns_of(trace: Trace, rows: int, events: int, reasons: int) -> Columns:
     """
     count = min(len(trace), rows)
     whole = count == len(trace)
-    if count:
-        trace.name(count - 1)  # numbers them all
     known = trace.reasons[:reasons]
 
     def few(found: set[int]) -> set[int]:
@@ -93,7 +92,7 @@ def columns_of(trace: Trace, rows: int, events: int, reasons: int) -> Columns:
         duration=trace.duration,
         switches=trace.switches,
         names=trace._names[:count],
-        numbers=trace._numbers[:count].tolist(),
+        numbers=trace._naming.numbers(count),
         parents=trace._parents[:count].tolist(),
         spawned=[at if at < len(known) else 0 for at in trace._born_at[:count]],
         final=trace.final_codes()[:count].tolist(),
@@ -131,7 +130,7 @@ class _Restored(Trace):
         self.marks, self.reasons, self.lines = columns.marks, columns.reasons, columns.lines
         self.daemons, self.heeded = columns.daemons, columns.heeded
         self._reason_ids = {reason: number for number, reason in enumerate(columns.reasons)}
-        self._names, self._numbers = columns.names, array("i", columns.numbers)
+        self._names, self._naming = columns.names, Naming(columns.names, columns.numbers)
         self._parents, self._born_at = array("i", columns.parents), array("i", columns.spawned)
         self._final = bytearray(code + 1 for code in columns.final)
         self._where, self._items, self._driven = columns.places, columns.items, columns.driven

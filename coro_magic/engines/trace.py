@@ -21,7 +21,6 @@ than about a tenth of a millisecond; each gets an equal share. All others are ti
 from __future__ import annotations
 
 import linecache
-import re
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -50,7 +49,6 @@ from .events import (
     STATES,
     STOPPED,
     SUSPENDED,
-    WAITING,
     WAITS,
     WOKEN,
     YIELDED,
@@ -60,10 +58,12 @@ from .events import (
     Mark,
     Reason,
     entries,
+    intervals_of,
     step_begins,
 )
 from .grid import BINS, GROUPS, Cells, Grid
 from .longest import LongSteps
+from .naming import Naming
 from .totals import Stretch, Totals
 
 __all__ = [
@@ -75,8 +75,7 @@ __all__ = [
 MAX_BATCH = 256
 _FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
 _LINE = 200  # characters of a source line
-
-_NUMBERED = re.compile(r"(.*)-(\d+)")
+_KEPT = 500_000  # intervals, up to which those that were asked for last are kept
 
 
 class Trace:
@@ -119,8 +118,7 @@ class Trace:
         self._reason_ids: dict[Reason, int] = {self.reasons[0]: 0}
         # One entry per row.
         self._names: list[str] = []
-        self._numbers = array("i")  # lags behind: see `name`
-        self._name_counts: dict[str, int] = {}
+        self._naming = Naming(self._names)
         self._parents = array("i")
         self._born_at = array("i")
         self._final = bytearray()  # code + 1; may be shorter than there are rows
@@ -142,6 +140,7 @@ class Trace:
         self._chunks: list[tuple[Ints, Ints, Floats, float]] = []
         self._totals = Totals()
         self._grid: Grid | None = None
+        self._found: tuple[tuple[Any, ...], Intervals] | None = None
 
     # Writing.
 
@@ -319,32 +318,14 @@ class Trace:
 
     def name(self, row: int) -> str:
         """Give the name of a row, unique in the run."""
-        # Numbered when somebody asks: a million coroutines should not pay for a name each.
-        for base in self._names[len(self._numbers) : row + 1]:
-            number = self._name_counts.get(base, 0) + 1
-            # A given name may look like a numbered one ("f-2"), and come before it or after it.
-            given = _NUMBERED.fullmatch(base) if number == 1 else None
-            if given and self._name_counts.get(given[1], 0) >= int(given[2]):
-                number = 2
-            while number > 1 and f"{base}-{number}" in self._name_counts:
-                number += 1
-            self._name_counts[base] = number
-            self._numbers.append(number)
-        number = self._numbers[row]
-        return self._names[row] if number == 1 else f"{self._names[row]}-{number}"
+        return self._naming.name(row)
 
     def name_columns(self) -> tuple[list[str], Ints, Ints]:
         """Give all names in short: the different ones, each row's as an index, and each row's number.
 
         A row whose number is more than 1 has the name ``"name-number"``; both columns have shape (rows,).
         """
-        if len(self):
-            self.name(len(self) - 1)
-        index: dict[str, int] = {}
-        which = np.fromiter(
-            (index.setdefault(name, len(index)) for name in self._names), np.int32, len(self._names)
-        )
-        return list(index), which, np.array(self._numbers, np.int32)
+        return self._naming.columns()
 
     def parents(self) -> Ints:
         """Give the row that spawned each row, -1 for none; shape (rows,)."""
@@ -420,10 +401,14 @@ class Trace:
 
     def _read_totals(self) -> dict[str, NDArray[Any]]:
         # Asked row by row: compute once per state of the log.
-        stamp = (self._folded, self._batched, len(self), self.duration, len(self._log))
+        stamp = self._stamp()
         if getattr(self, "_read", (None, {}))[0] != stamp:
             self._read = (stamp, self.totals())
         return self._read[1]
+
+    def _stamp(self) -> tuple[Any, ...]:
+        """Give what is another one whenever something was written."""
+        return self._folded, self._batched, len(self), self.duration, len(self._log)
 
     # Reading: the timeline.
 
@@ -465,22 +450,17 @@ class Trace:
         ValueError
             If the run had more events than are kept in detail (see `detailed`): use `occupancy`.
         """
+        self.fold()
         until = self.duration if until is None else until
+        stamp = (*self._stamp(), until)
+        if self._found is not None and self._found[0] == stamp:
+            return self._found[1]
         # All at once: who drives whom may have begun long before.
         events = self.events()
-        turns = int(IS_RESUMPTION[events[1] & KIND_MASK].sum())
-        found = entries(*events)
-        if not len(found.row):
-            none = np.empty(0, np.int64)
-            return Intervals(none, none, np.empty(0), np.empty(0), none, none, none, none, none)
-        by_row = np.argsort(found.row, kind="stable")
-        row, state, begin, reason, waker, turn, order = (column[by_row] for column in found)
-        end, turn_end = np.append(begin[1:], until), np.append(turn[1:], turns)
-        last = np.append(row[1:] != row[:-1], True)
-        end[last], turn_end[last] = until, turns
-        keep = state <= WAITING
-        columns = (row, state, begin, end, reason, waker, turn, turn_end, order)
-        return Intervals(*(column[keep] for column in columns))
+        found = intervals_of(entries(*events), int(IS_RESUMPTION[events[1] & KIND_MASK].sum()), until)
+        # Words, picture and panel ask for the same, one after another.
+        self._found = (stamp, found) if len(found) <= _KEPT else None
+        return found
 
     def occupancy(self, groups: int, bins: int, until: float | None = None) -> Floats:
         """Give how many coroutines were in each state, for groups of rows and bins of time.

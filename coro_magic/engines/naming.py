@@ -1,0 +1,65 @@
+"""Names that are unique: given ones with a number behind them where there are several of the same."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+
+from .events import Ints
+
+_NUMBERED = re.compile(r"(.*)-(\d+)")
+
+
+class Naming:
+    """Numbers the names of rows, when somebody asks: a million coroutines should not pay for a name each.
+
+    Parameters
+    ----------
+    given:
+        The names as they were given, one for each row; others may be appended to it later.
+    numbers:
+        The numbers of the first of them, where they are known.
+    """
+
+    def __init__(self, given: list[str], numbers: Sequence[int] = ()) -> None:
+        self._given = given
+        self._numbers = array("i", numbers)
+        self._counts: dict[str, int] = {}
+
+    def name(self, row: int) -> str:
+        """Give the name of a row, unique among them."""
+        self._number(row + 1)
+        number = self._numbers[row]
+        return self._given[row] if number == 1 else f"{self._given[row]}-{number}"
+
+    def numbers(self, count: int) -> list[int]:
+        """Give the numbers of the first `count` rows, 1 for a name that needs none."""
+        self._number(count)
+        return self._numbers[:count].tolist()
+
+    def columns(self) -> tuple[list[str], Ints, Ints]:
+        """Give the different names, each row's as an index into them, and each row's number.
+
+        Both columns have shape (rows,).
+        """
+        self._number(len(self._given))
+        index: dict[str, int] = {}
+        which = np.fromiter(
+            (index.setdefault(name, len(index)) for name in self._given), np.int32, len(self._given)
+        )
+        return list(index), which, np.array(self._numbers, np.int32)
+
+    def _number(self, count: int) -> None:
+        for base in self._given[len(self._numbers) : count]:
+            number = self._counts.get(base, 0) + 1
+            # A given name may look like a numbered one ("f-2"), and come before it or after it.
+            given = _NUMBERED.fullmatch(base) if number == 1 else None
+            if given and self._counts.get(given[1], 0) >= int(given[2]):
+                number = 2
+            while number > 1 and f"{base}-{number}" in self._counts:
+                number += 1
+            self._counts[base] = number
+            self._numbers.append(number)
