@@ -19,7 +19,6 @@ from .. import show
 from ..engines.scheduler import Scheduler
 from ..measure.options import Options
 from ..measure.run import Run
-from ..show import growing
 from ..show.words import how_far, so_far
 from .progress import Budget, Line
 
@@ -47,8 +46,10 @@ class Outputs:
         self._panel: str | None = None
         self._stop: Any = None
         self._line = Line()
+        # What is needed while it runs is loaded before that, and not paid for by the run.
+        if self._shown:
+            importlib.import_module("..show.growing", __package__)
         if self._shown and options.panel == "on":
-            # It is loaded before the run, and not paid for by it; the panel needs it as well.
             with suppress(ImportError):
                 importlib.import_module("..show.stop", __package__)
         self._budget = Budget(_TAKES)
@@ -61,6 +62,8 @@ class Outputs:
         """Show how far it is; give the seconds until the next time."""
         if not self._shown:
             return self._line.progress(scheduler) if not self.rich else float("inf")
+        from ..show import growing
+
         trace, elapsed = scheduler.trace, scheduler.now()
         words = so_far(trace, elapsed, has_body=True)
         self._budget.spend("words", lambda: self._show_words(scheduler, words))

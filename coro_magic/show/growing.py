@@ -1,18 +1,19 @@
-"""The growing timeline of a run that goes on, as a small PNG made by hand.
+"""The growing timeline of a run that goes on, as a small PNG.
 
 A refresh stops the coroutines for as long as it takes, and what takes a tenth of a second shows in their
-timeline. So nothing is drawn here but cells of colour and a few letters, in some milliseconds, from
-the trace's totals, which are up to date at any moment: each refresh adds one column.
+timeline. So nothing is drawn here but cells of colour and a few words, without matplotlib and in some
+milliseconds, from the trace's totals, which are up to date at any moment: each refresh adds one column.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
+from functools import cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from ..engines.trace import STATES, Trace
 from . import palette
@@ -25,19 +26,7 @@ _FEW = 2_000  # switches, up to which the events themselves are read, again and 
 _WIDTH, _LEFT, _RIGHT, _TOP, _AXIS = 1000, 8, 12, 26, 22  # pixels
 _LOW, _HIGH, _ROW = 60, 200, 14  # pixels: the lowest and the highest, and a row where there is room
 _LEGEND = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
-# Letters of five by seven dots, a byte for each line of dots.
-_LETTERS = {
-    letter: bytes.fromhex(dots)
-    for letter, dots in {
-        "0": "0e11131519110e", "1": "040c040404040e", "2": "0e11010204081f", "3": "1f02040201110e",
-        "4": "02060a121f0202", "5": "1f101e0101110e", "6": "0608101e11110e", "7": "1f010204080808",
-        "8": "0e11110e11110e", "9": "0e11110f01020c", ".": "00000000000c0c", ",": "000000000c0408",
-        "s": "00000e100e011e", "r": "00001619101010", "u": "0000111111130d", "n": "00001619111111",
-        "i": "04000c0404040e", "g": "000f11110f010e", "e": "00000e111f100e", "a": "00000e010f110f",
-        "d": "01010d1311110f", "y": "000011110f010e", "w": "0000111115150a", "t": "08081c08080906",
-    }.items()
-}  # fmt: skip
-_DOTS = 2  # pixels of the page to a dot
+_LETTERS = 13  # pixels: their size
 
 Pixels = NDArray[np.uint8]
 
@@ -124,10 +113,6 @@ def png(trace: Trace, elapsed: float) -> bytes:
     high = min(max(_ROW * len(trace), _LOW), _HIGH)
     paper: Pixels = np.empty((_TOP + high + _AXIS, _WIDTH, 3), np.uint8)
     paper[:] = _rgb(palette.PAPER)
-    left = _LEFT
-    for word, colour in _LEGEND:
-        paper[6:18, left : left + 12] = _rgb(colour)
-        left = _write(paper, left + 18, 5, word) + 24
     width = _WIDTH - _LEFT - _RIGHT
     if history.columns:
         if trace.detailed and trace.switches <= _FEW:
@@ -137,8 +122,14 @@ def png(trace: Trace, elapsed: float) -> bytes:
             colours, columns = _colours(history.shares(len(trace))), history.columns_at(width)
         lines = np.arange(high) * len(colours) // high
         paper[_TOP : _TOP + high, _LEFT : _LEFT + width] = colours[lines][:, columns]
-    _draw_axis(paper, history.edges[-1] or elapsed or 1.0, width, high)
-    return _encoded(paper)
+    image = Image.fromarray(paper)
+    draw = ImageDraw.Draw(image)
+    _draw_legend(draw)
+    _draw_axis(draw, history.edges[-1] or elapsed or 1.0, width, high)
+    out = io.BytesIO()
+    # The quickest compression: it is made again in a moment.
+    image.save(out, "png", compress_level=1)
+    return out.getvalue()
 
 
 def _exactly(trace: Trace, elapsed: float) -> Floats:
@@ -163,43 +154,31 @@ def _colours(cells: Floats) -> Pixels:
     return out.astype(np.uint8)
 
 
-def _draw_axis(paper: Pixels, seconds: float, width: int, high: int) -> None:
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(_LETTERS)
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
+    left = float(_LEFT)
+    for word, colour in _LEGEND:
+        draw.rectangle((left, 6, left + 11, 17), fill=colour)
+        draw.text((left + 18, 12), word, palette.FAINT_INK, _font(), anchor="lm")
+        left += 18 + _font().getlength(word) + 24
+
+
+def _draw_axis(draw: ImageDraw.ImageDraw, seconds: float, width: int, high: int) -> None:
     step = 10.0 ** np.floor(np.log10(seconds))
     step = next(step * part for part in (0.1, 0.2, 0.5, 1.0, 2.0) if seconds / (step * part) <= 9)
     for tick in range(int(seconds / step) + 1):
         at = _LEFT + min(round(tick * step / seconds * width), width - 1)
-        paper[_TOP + high : _TOP + high + 4, at : at + 2] = _rgb(palette.FAINT_INK)
-        text = number(round(tick * step, 6)) + ("s" if tick == 0 else "")
-        start = at if tick == 0 else at - (_DOTS * 6 * len(text)) // 2
-        if start + _DOTS * 6 * len(text) < _WIDTH:
-            _write(paper, start, _TOP + high + 6, text)
-
-
-def _write(paper: Pixels, left: int, top: int, text: str) -> int:
-    """Write with the few letters that there are; gives where the text ends."""
-    for letter in text:
-        dots = _LETTERS.get(letter)
-        if dots is not None:
-            lines = np.unpackbits(np.frombuffer(dots, np.uint8)[:, None], axis=1)[:, 3:]
-            shape = np.kron(lines, np.ones((_DOTS, _DOTS), np.uint8)).astype(bool)
-            paper[top : top + 7 * _DOTS, left : left + 5 * _DOTS][shape] = _rgb(palette.FAINT_INK)
-        left += 6 * _DOTS
-    return left
+        draw.rectangle((at, _TOP + high, at + 1, _TOP + high + 3), fill=palette.FAINT_INK)
+        text = number(round(tick * step, 6)) + (" s" if tick == 0 else "")
+        # The first begins at its tick, the others have it in their middle.
+        anchor, half = ("la", _font().getlength(text)) if tick == 0 else ("ma", _font().getlength(text) / 2)
+        if at + half < _WIDTH:
+            draw.text((at, _TOP + high + 5), text, palette.FAINT_INK, _font(), anchor=anchor)
 
 
 def _rgb(colour: str) -> Pixels:
     return np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)
-
-
-def _encoded(pixels: Pixels) -> bytes:
-    """Give pixels, shape (height, width, 3), as the bytes of a PNG (https://www.w3.org/TR/png/)."""
-    height, width, _ = pixels.shape
-    # Each line says first how it is filtered: not at all.
-    lines = np.zeros((height, 1 + 3 * width), np.uint8)
-    lines[:, 1:] = pixels.reshape(height, 3 * width)
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in parts
-    )
