@@ -28,9 +28,13 @@ def _chromium() -> str | None:
     return next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window."""
+    """A Chromium without a window.
+
+    It ends with the tests of this folder: Playwright has a thread here, and where another thread is at
+    work nobody can tell that a lock will never be released.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     path = _chromium()
     if path is None:
@@ -112,7 +116,7 @@ class Server:
         self._log.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Server]:
     """A Jupyter server. Asks for the browser first: without one there is nothing to serve."""
     pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
