@@ -10,68 +10,78 @@ from typing import Any
 MOST = 200_000  # characters that are kept
 
 
-class Printed:
-    """The output of a run.
-
-    Attributes
-    ----------
-    pieces:
-        What was written, in order: when (seconds since the run began), in which row (-1 for none of
-        them), and the text.
-    lost:
-        How many characters more there were.
-    """
-
-    def __init__(self) -> None:
-        self.pieces: list[tuple[float, int, str]] = []
-        self.lost = 0
-        self._left = MOST
-        # Where the line is that a row has begun and not ended: `print` writes the end by itself.
-        self._open: dict[int, int] = {}
-
-    def note(self, time: float, row: int, text: str) -> None:
-        """Keep a piece of output."""
-        if len(text) > self._left:
-            self.lost += len(text) - self._left
-            text = text[: self._left]
-        if not text:
-            return
-        self._left -= len(text)
-        begun = self._open.pop(row, None)
-        if begun is None:
-            begun = len(self.pieces)
-            self.pieces.append((time, row, text))
-        else:
-            self.pieces[begun] = (self.pieces[begun][0], row, self.pieces[begun][2] + text)
-        if not text.endswith("\n"):
-            self._open[row] = begun
-
-    def rows(self) -> list[int]:
-        """Give the rows that printed something, in the order of their first word."""
-        return list(dict.fromkeys(row for _, row, _ in self.pieces))
-
-    def text(self, row: int | None = None) -> str:
-        """Give what a row printed; what all printed, for None."""
-        return "".join(text for _, who, text in self.pieces if row is None or row == who)
-
-    def __bool__(self) -> bool:
-        return bool(self.pieces)
-
-
+Piece = tuple[float, int, str]
 Write = Callable[[Any], Any]
 
 
+class Printed:
+    """The output of a run.
+
+    Parameters
+    ----------
+    pieces:
+        What was written already.
+
+    Attributes
+    ----------
+    lost:
+        How many characters more there were.
+    raw, left:
+        What was written, as it came, and for how many characters more there is room: for whoever notes
+        it where every call counts, and does what `note` does.
+    """
+
+    def __init__(self, pieces: Iterable[Piece] = ()) -> None:
+        self.raw = list(pieces)
+        self.left = MOST
+        self.lost = 0
+
+    def note(self, time: float, row: int, text: str) -> None:
+        """Keep a piece of output, as far as there is room for it."""
+        if len(text) > self.left:
+            self.lost += len(text) - self.left
+            text = text[: self.left]
+        if text:
+            self.left -= len(text)
+            self.raw.append((time, row, text))
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """What was written, in order: when (seconds since the run began), in which row (-1 for none of
+        them), and the text. A line is one piece, though `print` writes its end by itself.
+        """
+        out: list[Piece] = []
+        # Where the line is that a row has begun and not ended.
+        open_at: dict[int, int] = {}
+        for time, row, text in self.raw:
+            begun = open_at.pop(row, None)
+            if begun is None:
+                begun = len(out)
+                out.append((time, row, text))
+            else:
+                out[begun] = (out[begun][0], row, out[begun][2] + text)
+            if not text.endswith("\n"):
+                open_at[row] = begun
+        return out
+
+    def rows(self) -> list[int]:
+        """Give the rows that printed something, in the order of their first word."""
+        return list(dict.fromkeys(row for _, row, _ in self.raw))
+
+    def text(self, row: int | None = None) -> str:
+        """Give what a row printed; what all printed, for None."""
+        return "".join(text for _, who, text in self.raw if row is None or row == who)
+
+    def __bool__(self) -> bool:
+        return bool(self.raw)
+
+
 class _Noting:
-    """Stands in for a stream: whoever wants to know of what is written passes it on."""
+    """Stands in for a stream: what is written to it goes through `write`."""
 
-    def __init__(self, stream: Any, passing: Callable[[Write, str], Any]) -> None:
+    def __init__(self, stream: Any, write: Write) -> None:
         self._stream = stream
-        self._passing = passing
-
-    def write(self, text: str) -> Any:
-        """Write `text`, and let it be noted."""
-        write = self._stream.write
-        return self._passing(write, text) if type(text) is str else write(text)
+        self.write = write
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write one after the other."""
@@ -83,16 +93,16 @@ class _Noting:
 
 
 @contextmanager
-def noted(passing: Callable[[Write, str], Any]) -> Iterator[None]:
+def noted(noting: Callable[[Write], Write]) -> Iterator[None]:
     """Let what is printed in a ``with`` block be noted, to standard output and to standard error.
 
     Parameters
     ----------
-    passing:
-        Called with a stream's ``write`` and the text, to note the text and to write it.
+    noting:
+        Given a stream's ``write``, gives what notes a text and writes it.
     """
     before = sys.stdout, sys.stderr
-    out, err = (None if stream is None else _Noting(stream, passing) for stream in before)
+    out, err = (None if stream is None else _Noting(stream, noting(stream.write)) for stream in before)
     sys.stdout, sys.stderr = out, err
     try:
         yield

@@ -6,11 +6,13 @@ How a run begins and ends, and what coroutines ask of it. The stepping is the `L
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time as _time
 import types
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from operator import length_hint
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
@@ -32,6 +34,7 @@ from .trace import CLOSED, CLOSED_WAITING, DEFAULT_DETAIL, Trace
 
 # Bound before a run replaces it.
 _get_ident = threading.get_ident
+_getprofile, _setprofile = sys.getprofile, sys.setprofile
 MOST_STACKS = 500
 _STACKS_TIME = 0.1  # seconds that may be spent on them: the repr of a local name may be slow
 _MANY = 4096  # coroutines not begun, for a look at whether they have
@@ -239,7 +242,7 @@ class Scheduler(Loop):
             self._watcher,
             self._watch,
             switching.installed(self, namespace),
-            noted(self._print),
+            noted(self._noting),
         ):
             self.hub = Hub(self._clock, self._struck)
             set_engine(self)
@@ -359,19 +362,46 @@ class Scheduler(Loop):
                 return
             self.stacks[task.row] = stack_of(task.coroutine, task.parked)
 
-    def _print(self, write: Write, text: str) -> Any:
-        """Note who prints what, and write it."""
-        if not self.stepping or _get_ident() != self.thread:
-            self.printed.note(self.now(), -1, text)
-            return write(text)
-        self.printed.note(self.now(), self._line.running.row, text)
-        # A stream may have a lock of its own. To switch there would tear lines apart: `print` writes its
-        # arguments one by one.
-        before, self.hub.busy = self.hub.busy, True
-        try:
-            return write(text)
-        finally:
-            self.hub.busy = before
+    def _noting(self, write: Write) -> Write:
+        """Give what notes who prints a text, and writes it with `write`."""
+        printed, trace, line, clock, thread = (
+            self.printed, self.trace, self._line, self._clock, self.thread,
+        )  # fmt: skip
+        keep = printed.raw.append
+
+        def noting(text: str) -> Any:
+            # `print` calls this two times and more, so everything is written out: `Line.running` and
+            # `Printed.note`.
+            if text.__class__ is not str:
+                return write(text)
+            here = self.stepping and _get_ident() == thread
+            # Who watches hand-driven generators (before CPython 3.12) is told of every call; of these he
+            # need not be.
+            watching = _getprofile() if here and self.on_switch is not None else None
+            if watching is not None:
+                _setprofile(None)
+            tasks = line.tasks
+            row = tasks[len(tasks) - length_hint(line.along) - 1].row if here else -1
+            time, length = clock() - trace.origin, len(text)
+            if length <= printed.left:
+                printed.left -= length
+                keep((time, row, text))
+            else:
+                printed.note(time, row, text)
+            if not here:
+                return write(text)
+            # A stream may have a lock of its own. To switch there would tear lines apart: `print` writes
+            # its arguments one by one.
+            hub = self.hub
+            before, hub.busy = hub.busy, True
+            try:
+                return write(text)
+            finally:
+                hub.busy = before
+                if watching is not None:
+                    _setprofile(watching)
+
+        return noting
 
     def _state_at_the_end(self, task: ScheduledTask) -> State:
         if self.interrupted or task.daemon:

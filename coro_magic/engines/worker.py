@@ -147,10 +147,13 @@ def perform(job: Job) -> tuple[Report, bool]:
     output, printed = _Output(), Printed()
     engine = ThreadEngine(job.detail, job.recording)
 
-    def note(write: Write, text: str) -> Any:
-        task = engine.current
-        printed.note(engine.now(), -1 if task is None else task.row, text)
-        return write(text)
+    def noting(write: Write) -> Write:
+        def note(text: str) -> Any:
+            task = engine.current
+            printed.note(engine.now(), -1 if task is None else task.row, text)
+            return write(text)
+
+        return note
 
     def recorded(patch: switching.Patch, original: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -176,7 +179,7 @@ def perform(job: Job) -> tuple[Report, bool]:
     with (
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
-        noted(note),
+        noted(noting),
         switching.replaced(table, recorded, namespace),
     ):
         complete = engine.run(execution.begin, job.budget)

@@ -362,11 +362,11 @@ class _Reader(Part):
         )
 
     def _printed(self) -> Printed:
-        part, printed = self.part("printed"), Printed()
+        part = self.part("printed")
         texts = part.texts("text")
         rows = part.integers("row", -1, self.count, len(texts))
         times = part.reals("time", length=len(texts)).tolist()
-        printed.pieces = list(zip(times, rows, texts, strict=True))
+        printed = Printed(zip(times, rows, texts, strict=True))
         printed.lost = part.integer("lost")
         return printed
 
