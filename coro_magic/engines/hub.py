@@ -237,8 +237,11 @@ class Hub:
             if callback is None:
                 continue
             if look.holds():
-                look.cancel()
-                callback()
+                # What was announced before comes first, in the order in which it happened; this, too, maybe.
+                self._hear()
+                if look.callback is not None:
+                    look.cancel()
+                    callback()
             else:
                 look.pause = min(2 * look.pause, max(look.longest, longest))
                 look.due = now + look.pause
@@ -345,8 +348,12 @@ class Hub:
             self.descriptors.call_back(found)
         except BaseException as error:
             self.struck(error)
+        self._hear()
         if self._looks:
             self._look()
+
+    def _hear(self) -> None:
+        """Call back what other threads have asked for."""
         while self.news:
             self.news.popleft()()
 
