@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..language import Task
 from ..language.task import as_coroutine
@@ -66,6 +66,7 @@ class Calls:
     """A program that is a number of calls, each a coroutine."""
 
     calls: tuple[Call, ...]
+    has_body: ClassVar[bool] = False
 
     def imports(self) -> set[str]:
         """Functions bring what their modules import."""

@@ -17,7 +17,7 @@ import linecache
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ..language import Task
 from ..language.task import as_coroutine, is_coroutine, is_unstarted
@@ -66,6 +66,7 @@ class Program:
     filename: str
     flags: int = 0
     shown: str = "last_expr"
+    has_body: ClassVar[bool] = True
 
     def compile(self, threads: bool = False) -> types.CodeType:
         """Compile the cell, rewritten as this module's opening says."""

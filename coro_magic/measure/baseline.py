@@ -2,150 +2,21 @@
 
 from __future__ import annotations
 
-import atexit
 import dis
 import functools
 import io
-import json
-import os
 import pickle
-import select
-import subprocess
-import sys
-import threading
-import time
 import types
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ..engines.calls import Calls
 from ..engines.handover import names_in
+from ..engines.jobs import Job, Report, pack
 from ..engines.program import BODY_NAME, Program
-from ..engines.worker import Failure, Job, Report, pack, read_frame, write_frame
 from ..language import State, Task
+from .process import NoBaseline, ask, first_line, get_ready
 from .run import Run
-
-_GRACE_AT_START = 60.0  # seconds in which a worker must be up, on a machine however slow
-_GRACE = 5.0  # seconds beyond its budget in which a worker must have answered
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); " \
-         "from coro_magic.engines.worker import main; main()"  # fmt: skip
-
-
-class NoBaseline(Exception):
-    """There can be no baseline; the message says why, and what to do."""
-
-
-class Worker:
-    """The worker process, as the kernel sees it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_ready = False
-
-    def get_ready(self) -> None:
-        """Wait until it is up: starting beside the coroutines it would take time from them."""
-        self.start()
-        if self._is_ready:
-            return
-        try:
-            if self._receive(time.monotonic() + _GRACE_AT_START) is None:
-                raise NoBaseline("the worker process could not be started")
-        except BaseException:
-            self.kill()
-            raise
-        self._is_ready = True
-
-    def start(self) -> None:
-        """Start it, if it is not there."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        self.kill()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # An interrupt from the keyboard goes to the whole group: it is the kernel's affair.
-            start_new_session=True,
-        )
-        self._is_ready = False
-
-    def call(self, message: bytes, seconds: float) -> Any:
-        """Let it do a job and give its answer.
-
-        Raises
-        ------
-        NoBaseline
-            If it dies, or does not answer in time.
-        """
-        for attempt in (1, 2):
-            self.get_ready()
-            assert self._process is not None
-            try:
-                assert self._process.stdin is not None
-                write_frame(self._process.stdin, message)
-                break
-            except BrokenPipeError:
-                # It was about to end by itself, after its minute.
-                self.kill()
-                if attempt == 2:
-                    raise NoBaseline("the worker process could not be started") from None
-        try:
-            return self._answer(time.monotonic() + seconds)
-        except BaseException:
-            # Whatever it is doing (an interrupt, a worker that hangs): nothing must stay behind.
-            self.kill()
-            raise
-
-    def _receive(self, deadline: float) -> bytes | None:
-        """Give the next message of the worker's; None if it is gone."""
-        assert self._process is not None and self._process.stdout is not None
-        stream = self._process.stdout
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise NoBaseline("the worker process did not answer; it was ended")
-            ready, _, _ = select.select([stream], [], [], min(left, 1.0))
-            if ready:
-                break
-        return read_frame(stream)
-
-    def _answer(self, deadline: float) -> Any:
-        payload = self._receive(deadline)
-        if payload is None:
-            assert self._process is not None
-            status = self._process.wait(5)
-            how = f"signal {-status}" if status < 0 else f"status {status}"
-            raise NoBaseline(f"the worker process died ({how})")
-        answer, spent = pickle.loads(payload)
-        if spent:
-            # It has threads that do not end, and ends with them. The next one gets up meanwhile.
-            self.kill()
-            self.start()
-        return answer
-
-    def kill(self) -> None:
-        """End it, if it is there."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    # What was not written yet is not wanted any more.
-                    with suppress(OSError):
-                        stream.close()
-
-    def forget_in_child(self) -> None:
-        """After a fork the worker is the parent's."""
-        self._process = None
-
-
-_worker = Worker()
-_one_at_a_time = threading.Lock()
-atexit.register(_worker.kill)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_worker.forget_in_child)
 
 
 def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:
@@ -156,7 +27,7 @@ def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:
     NoBaseline
         If something cannot be copied; the message names it.
     """
-    _worker.get_ready()
+    get_ready()
     if isinstance(program, Calls):
         return _packed(namespace, {})
     code = program.compile()
@@ -186,7 +57,7 @@ def _packed(
     try:
         return pack(namespace, names, leave_out)
     except Exception as error:
-        what = _culprits(namespace, names, leave_out) or _first_line(error)
+        what = _culprits(namespace, names, leave_out) or first_line(error)
         raise NoBaseline(
             f"cannot be copied to the worker process: {what}. "
             "Make it in the cell, inside the coroutine that needs it; or say --baseline off"
@@ -227,7 +98,7 @@ def _culprits(namespace: dict[str, Any], names: dict[str, Any], leave_out: Seque
         if error is None:
             continue
         is_function = isinstance(value, types.FunctionType)
-        said = f"{name} ({type(value).__name__}: {_first_line(error)})"
+        said = f"{name} ({type(value).__name__}: {first_line(error)})"
         (functions if is_function else found)[name] = said
         if is_function:
             more = (names_in(value.__code__) & namespace.keys()) - seen
@@ -237,46 +108,15 @@ def _culprits(namespace: dict[str, Any], names: dict[str, Any], leave_out: Seque
     return ", ".join((found or functions).values())
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
-
-
-def conduct(
-    program: Program | Calls,
-    carried: bytes,
-    namespace: dict[str, Any],
-    modules: tuple[str, ...],
-    budget: float,
-    detail: int,
-    recording: bool,
-) -> Run:
-    """Run the program on threads in the worker process. `namespace` is where its classes live here.
+def conduct(job: Job, namespace: dict[str, Any]) -> Run:
+    """Let the worker process do a job, and give it as a Run. `namespace` is where its classes live here.
 
     Raises
     ------
     NoBaseline
         If that failed; the message says why.
     """
-    import cloudpickle
-
-    try:
-        message = cloudpickle.dumps(
-            {
-                "job": Job(program, carried, modules, budget, detail, recording),
-                "path": sys.path,
-                "cwd": os.getcwd(),
-            }
-        )
-    except Exception as error:
-        raise NoBaseline(
-            f"the program cannot be copied to the worker process: {_first_line(error)}"
-        ) from None
-    with _one_at_a_time:
-        answer = _worker.call(message, budget + _GRACE)
-    if isinstance(answer, Failure):
-        raise NoBaseline(f"the worker process failed: {answer.message}")
-    return _as_run(answer, namespace)
+    return _as_run(ask(job), namespace)
 
 
 def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
@@ -289,7 +129,7 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
             try:
                 value = _Results(result.value, namespace).load()
             except Exception as error:
-                result.text = f"(it does not unpickle: {_first_line(error)})"
+                result.text = f"(it does not unpickle: {first_line(error)})"
         if result.text:
             value = NotCopied(result.text)
             notes.append(f"the result of {task.name} could not be copied back: {result.text}")

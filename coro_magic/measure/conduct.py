@@ -9,17 +9,22 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from ..engines import switching
 from ..engines.calls import Calls, call_of
+from ..engines.jobs import Job
 from ..engines.observe import Observer
 from ..engines.program import Execution, Program
 from ..engines.scheduler import MOST_STACKS, Scheduler
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
-from . import baseline
+from . import baseline, repeats
 from .compare import differences
 from .options import Options
+from .process import NoBaseline
+from .repeats import Repeats
 from .run import Run
 
 _MIN_BUDGET = 2.0  # seconds
@@ -48,6 +53,7 @@ def run_program(
     show: Callable[[Any], None] = lambda value: None,
     progress: Callable[[Scheduler], float] | None = None,
     on_finish: Callable[[Run], None] | None = None,
+    say: Callable[[str], None] = lambda what: None,
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Run:
     """Run a program, and then its baseline.
@@ -66,6 +72,8 @@ def run_program(
         Gives a context in which the coroutines run.
     on_finish:
         Called with the Run when the coroutines have ended and the baseline is still to come.
+    say:
+        Called with what goes on after that.
 
     What coroutines did wrong is in the Run's `error`, and is not raised.
     """
@@ -115,7 +123,12 @@ def run_program(
     if carried is not None and run.interrupted:
         run.baseline_note = "not run, because the coroutines were interrupted"
     elif carried is not None:
-        _add_baseline(run, program, carried, namespace, modules, options)
+        budget = options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * run.elapsed)
+        job = Job(
+            program, carried, modules, budget, options.detail, options.trace == "on",
+            options={"order": options.order, "seed": options.seed, "on_error": options.on_error},
+        )  # fmt: skip
+        _add_baseline(run, job, namespace, options, say)
     return run
 
 
@@ -131,7 +144,7 @@ def _carried(
         return None, "virtual time cannot be compared with the time that threads take"
     try:
         return baseline.prepare(program, namespace), ""
-    except baseline.NoBaseline as reason:
+    except NoBaseline as reason:
         return None, str(reason)
 
 
@@ -189,29 +202,44 @@ def _error_of(scheduler: Scheduler) -> BaseException | None:
 
 
 def _add_baseline(
-    run: Run,
-    program: Program | Calls,
-    carried: bytes,
-    namespace: dict[str, Any],
-    modules: tuple[str, ...],
-    options: Options,
+    run: Run, job: Job, namespace: dict[str, Any], options: Options, say: Callable[[str], None]
 ) -> None:
-    budget = options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * run.elapsed)
     try:
-        run.baseline = baseline.conduct(
-            program, carried, namespace, modules, budget, options.detail, options.trace == "on"
-        )
-    except baseline.NoBaseline as reason:
+        run.baseline = baseline.conduct(job, namespace)
+        if run.baseline.refused:
+            run.baseline.wanted = max(run.count, run.baseline.started)
+        if run.baseline.complete:
+            run.differences = differences(run, run.baseline)
+        if options.repeat:
+            run.repeats = _repeats(run, run.baseline, job, options, say)
+    except NoBaseline as reason:
         run.baseline_note = str(reason)
     except KeyboardInterrupt:
         run.baseline_note = "interrupted"
         run.interrupted = True
         run.error = run.error or KeyboardInterrupt()
-    else:
-        if run.baseline.refused:
-            run.baseline.wanted = max(run.count, run.baseline.started)
-        if run.baseline.complete:
-            run.differences = differences(run, run.baseline)
+
+
+def _repeats(
+    run: Run, threads: Run, job: Job, options: Options, say: Callable[[str], None]
+) -> Repeats:
+    """Run both sides again; a side that could not do it once is not asked again."""
+    nothing = np.zeros(0)
+    failures = _failures(run)
+    for side, name in ((run, "coroutines"), (threads, "threads")):
+        if not side.complete or side.error is not None or _failures(side) > failures:
+            note = f"the {name} did not come to their end"
+            return Repeats(options.repeat, nothing, nothing, nothing, nothing, note)
+    return repeats.conduct(
+        job,
+        options.repeat,
+        failures,
+        lambda done: say(f"repeat {done + 1:,} of {options.repeat:,}"),
+    )
+
+
+def _failures(run: Run) -> int:
+    return sum(task.state is State.FAILED for task in run.tasks)
 
 
 def run(*coroutines: Any, **options: Any) -> Run:

@@ -95,6 +95,8 @@ OPTIONS = (
            "per coroutine, in a process of its own", ("threads", "off")),
     Option("baseline_budget", _number, None, "how long the baseline may take, in seconds; by "
            "default the larger of 2 and 10 times the coroutines' time", metavar="SECONDS"),
+    Option("repeat", _count, 0, "run the program so many times more on both sides, in turns and untraced, "
+           "in the other process, and compare those times", metavar="R"),
     Option("trace", str, "on", "off: write nothing down, for the highest speed; there is no "
            "timeline then", ("on", "off")),
     Option("detail", _count, DEFAULT_DETAIL, "how many events to keep in detail; beyond that the "
@@ -121,6 +123,7 @@ class Options:
     on_error: str = "continue"
     baseline: str = "threads"
     baseline_budget: float | None = None
+    repeat: int = 0
     trace: str = "on"
     detail: int = DEFAULT_DETAIL
     slow_step: float = 50.0
@@ -146,7 +149,19 @@ class Options:
                 known = ", ".join(_BY_NAME)
                 raise TypeError(f"run() has no option {name!r}; there are: {known}")
             values[name] = option.checked(value)
-        return cls(**values)
+        options = cls(**values)
+        options._check_together()
+        return options
+
+    def _check_together(self) -> None:
+        if self.repeat:
+            for name, value, needed in (
+                ("baseline", "off", "threads"), ("clock", "virtual", "real"), ("record", "on", "off"),
+            ):  # fmt: skip
+                if getattr(self, name) == value:
+                    raise ValueError(
+                        f"repeat: compares the time of both sides, and needs --{name} {needed}"
+                    )
 
     def as_dict(self) -> dict[str, Any]:
         """Give them by name."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .compare import Comparison
+    from .repeats import Repeats
 
 
 class Views(Protocol):
@@ -105,6 +106,9 @@ class Run:
         first; a bounded number of them.
     steps:
         Every switch with the stack of who ran, `Steps`; None unless the option ``record`` was on.
+    repeats:
+        How long both sides took when they ran again, in turns and untraced, `Repeats`; None unless the
+        option ``repeat`` asked for it.
     """
 
     tasks: list[Task]
@@ -131,6 +135,7 @@ class Run:
     printed: Printed = field(default_factory=Printed)
     stacks: dict[int, list[StackFrame]] = field(default_factory=dict)
     steps: Steps | None = None
+    repeats: Repeats | None = None
     # What runs the same program again, given all options by name.
     _repeat: Callable[[dict[str, Any]], Run] | None = field(default=None, repr=False, compare=False)
 
@@ -165,8 +170,11 @@ class Run:
     def speedup(self) -> float | None:
         """How many times as fast as the threads the coroutines were; None without a baseline.
 
-        If the threads did not come to their end (`baseline.complete`) it is a lower bound.
+        With `repeats` it is their median. If the threads did not come to their end
+        (`baseline.complete`) it is a lower bound.
         """
+        if self.repeats is not None and len(self.repeats):
+            return self.repeats.median
         if self.baseline is None or self.elapsed <= 0:
             return None
         return self.baseline.elapsed / self.elapsed

@@ -120,6 +120,7 @@ class CoroutineMagics(Magics):
                 show=lambda value: sys.displayhook(value),
                 progress=outputs.progress,
                 on_finish=outputs.coroutines_ended,
+                say=outputs.say,
                 around=kept_at_first if outputs.rich else nullcontext,
             )
             if name is not None:

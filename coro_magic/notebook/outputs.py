@@ -46,6 +46,7 @@ class Outputs:
         self._panel: str | None = None
         self._stop: Any = None
         self._line = Line()
+        self._headline = ""
         # What is needed while it runs is loaded before that, and not paid for by the run.
         if self._shown:
             importlib.import_module("..show.growing", __package__)
@@ -122,10 +123,15 @@ class Outputs:
         self._end_of_stop()
         if self._panel is not None:
             _update({"text/plain": ""}, {}, self._panel)
+        self._headline = show.summary(run).splitlines()[0]
         may_take_long = self._picture is not None or run.elapsed > 0.5
-        if may_take_long and self._shown and run.baseline_note == "":
-            headline = show.summary(run).splitlines()[0]
-            self._show_text(f"{headline}; now the same with threads ...")
+        if may_take_long and run.baseline_note == "":
+            self.say("now the same with threads")
+
+    def say(self, what: str) -> None:
+        """Say what goes on after the coroutines have ended."""
+        if self._shown:
+            self._show_text(f"{self._headline}; {what} ...")
 
     def finished(self, run: Run) -> None:
         """Show the final picture, the summary and the panel."""

@@ -10,7 +10,7 @@ from ..measure.compare import Apart, Comparison
 from ..measure.run import Run
 from .figures import one_over_the_other
 from .text import count, duration, number, one_line, times
-from .words import ABOUT_THE_SAME
+from .verdict import ABOUT_THE_SAME
 
 _NAMED = 4
 _WORTH_NAMING = 0.02  # of the longer run: less is not worth a line

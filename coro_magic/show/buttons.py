@@ -33,9 +33,9 @@ from .text import error_text
 OnMain = Callable[[Callable[[], None]], None]
 
 # The options that a run can be made again with, where there are such.
-_OFFERED = ("order", "seed", "clock", "baseline", "record", "slow_step")
+_OFFERED = ("order", "seed", "clock", "baseline", "repeat", "record", "slow_step")
 _WIDTHS = {"order": "8.3em", "seed": "6em", "clock": "7.8em", "baseline": "10.8em", "record": "7.8em",
-           "slow_step": "8.6em"}  # fmt: skip
+           "repeat": "6.5em", "slow_step": "8.6em"}  # fmt: skip
 # What is written under which suffix; the first of a kind is what is offered.
 _KINDS = (("PNG", ".png"), ("SVG", ".svg"), ("PDF", ".pdf"), ("CSV", ".csv"), ("JSON", ".json"),
           ("Perfetto", ".perfetto.json"), ("HTML", ".html"))  # fmt: skip

@@ -66,6 +66,10 @@ did: the constants here and in `outcomes`.
     Of a longer run ``{"kind": "cells"}``: ``rows_per_group``; ``cells``, of shape (groups, bins, 3), the mean
     numbers of a group's rows that were ready, running and waiting, in bins that divide ``duration`` evenly;
     and ``resumptions``, how many there had been by so many moments, evenly apart from 0 to ``duration``.
+``repeats``
+    None, or how long both sides took when they ran again, in turns: a table with the columns ``coroutines``,
+    ``threads``, ``coroutines_cpu`` and ``threads_cpu``, in seconds, one entry for each pair; ``wanted``, how
+    many pairs were asked for; and ``note``, why there are fewer, or nothing.
 ``printed``
     What was printed: a table with the columns ``time``, ``row`` (-1 for none) and ``text``; and ``lost``, how
     many more characters there were.
@@ -100,6 +104,7 @@ from ..engines.events import KIND_NAMES
 from ..engines.restored import LARGE, Columns, columns_of
 from ..engines.trace import STATE_CODES, STATES
 from ..language import State, Where
+from ..measure.repeats import TIMES, Repeats
 from .columns import row_flags
 from .frames import Frames
 from .outcomes import MOST_TEXT, RESULT, Results, described, text_of
@@ -252,10 +257,19 @@ def to_dict(run: Run) -> dict[str, Any]:
             }
             for one in run.differences[:MOST_TEXTS]
         ],
+        "repeats": None if run.repeats is None else _repeats(run.repeats),
         # Last, when all of them are known.
         "places": places.table(),
         "functions": frames.table(),
         "baseline": None if run.baseline is None else to_dict(run.baseline),
+    }
+
+
+def _repeats(repeats: Repeats) -> dict[str, Any]:
+    return {
+        "wanted": repeats.wanted,
+        "note": text_of(repeats.note, MOST_TEXT),
+        **{name: _numbers(getattr(repeats, name)) for name in TIMES},
     }
 
 

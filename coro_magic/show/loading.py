@@ -24,6 +24,7 @@ from ..engines.stacks import StackFrame
 from ..engines.trace import STATES, Trace
 from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
+from ..measure.repeats import TIMES, Repeats
 from ..measure.run import Difference, Run
 from ..measure.saved import SavedError, SavedErrors
 from .checked import MOST, Part
@@ -31,6 +32,8 @@ from .columns import BY_HAND, DAEMON, HEEDED
 from .document import FORMAT, SCHEMA
 from .outcomes import ERROR_LEFT_OUT, LEFT_OUT
 from .text import number
+
+_LEAST_TIME = 1e-9  # seconds; what a pair took is divided by
 
 _MOST_BYTES = 2 << 30
 _LINE = 1 << 31
@@ -187,11 +190,22 @@ class _Reader(Part):
                 for one in self.parts("stacks")
             },
             steps=self._steps(),
+            repeats=self._repeats(),
         )
         if columns.rows_left_out:
             whole = number(columns.rows_left_out + self.count)
             run.notes.append(f"the file had room for {number(self.count)} of {whole} {run.unit}s")
         return run
+
+    def _repeats(self) -> Repeats | None:
+        if self.get("repeats", dict, type(None)) is None:
+            return None
+        table = self.part("repeats")
+        pairs = len(table.reals("coroutines"))
+        # Times are divided by each other.
+        times = {name: table.reals(name, _LEAST_TIME, pairs) for name in ("coroutines", "threads")}
+        cpu = {name: table.reals(name, 0.0, pairs) for name in TIMES if name not in times}
+        return Repeats(wanted=table.integer("wanted"), note=table.text("note"), **times, **cpu)
 
     # The trace.
 

@@ -13,14 +13,13 @@ import numpy as np
 
 from ..engines.slow import SlowStep
 from ..language import State, Task
+from ..measure.repeats import Repeats
 from ..measure.run import Run
 from .side import NOT_BEGUN, few_events, seconds_by_verb
 from .text import count, duration, error_text, number, one_line, percent, times
-from .words import ABOUT_THE_SAME, BLOCKED, COMPUTED, listed, place, slow_limit, slow_lines
+from .verdict import Verdict, judged, nobody_finished
+from .words import BLOCKED, COMPUTED, listed, place, slow_limit, slow_lines
 
-# A single run of each side may differ by so much for no reason at all.
-CHANCE = 1.25
-_MOMENT = 0.005  # seconds; a smaller difference is chance, whatever the ratio
 _SHORT_STEP = 50e-6  # seconds; steps so short are worth less than a switch between threads
 _FEW_SWITCHES = 20  # a coroutine
 _MOST_ERRORS = 3
@@ -154,38 +153,57 @@ def _winner(run: Run, facts: _Facts) -> list[str]:
     if (run.error is None) is not (baseline.error is None):
         which = "coroutines" if run.error is not None else "threads"
         return [f"It cannot be compared: with {which} the program failed, and on the other side it did not."]
-    ratio = run.speedup
-    if ratio is None or run.virtual:
+    if nobody_finished(run):
+        return ["Nobody finished, so there is nothing to compare: each coroutine waited for a message, and "
+                "nobody was left to send one."]  # fmt: skip
+    found = judged(run)
+    if found.verdict is Verdict.NONE:
         return ["There is no time to compare with the threads'."]
-    if not baseline.complete:
-        if ratio > ABOUT_THE_SAME:
-            return [f"Coroutines won: they ended after {duration(run.elapsed)}, and the threads had not "
-                    f"after {duration(baseline.elapsed)}, when they were stopped. That is more than "
-                    f"{times(ratio)} as fast.", *_why_coroutines(run, baseline, facts)]  # fmt: skip
+    if found.verdict is Verdict.UNKNOWN:
         return [f"Nobody knows who won: the threads were stopped after {duration(baseline.elapsed)}, before "
                 "they had taken as long as the coroutines."]  # fmt: skip
-    return _measured(run, baseline, facts, ratio)
+    if found.bound:
+        return [f"Coroutines won: they ended after {duration(run.elapsed)}, and the threads had not "
+                f"after {duration(baseline.elapsed)}, when they were stopped. That is more than "
+                f"{times(found.ratio)} as fast.", *_why_coroutines(run, baseline, facts)]  # fmt: skip
+    return _measured(run, baseline, facts)
 
 
-def _measured(run: Run, baseline: Run, facts: _Facts, ratio: float) -> list[str]:
-    apart = abs(baseline.elapsed - run.elapsed)
-    taken = f"coroutines took {duration(run.elapsed)}, threads {duration(baseline.elapsed)}"
-    if max(ratio, 1 / ratio) <= ABOUT_THE_SAME:
-        said = [f"Neither side won: {taken}."]
-    elif max(ratio, 1 / ratio) <= CHANCE or apart < _MOMENT:
-        said = [f"Nobody can tell from one run who won: {taken}. Each side ran once, and a difference of "
-                f"{duration(apart)} may be chance."]  # fmt: skip
-    elif ratio > 1:
-        return [f"Coroutines won: {taken}. They were {times(ratio)} as fast.",
-                *_why_coroutines(run, baseline, facts)]  # fmt: skip
+def _measured(run: Run, baseline: Run, facts: _Facts) -> list[str]:
+    found = judged(run)
+    if run.repeats is not None and len(run.repeats):
+        taken, by = _taken_by_pairs(run.repeats)
     else:
-        return [f"Threads won: {taken}. The threads were {times(1 / ratio)} as fast.",
+        taken, by = f"coroutines took {duration(run.elapsed)}, threads {duration(baseline.elapsed)}", ""
+    if found.verdict is Verdict.COROUTINES:
+        return [f"Coroutines won: {taken}. They were {times(found.ratio)} as fast{by}.",
+                *_why_coroutines(run, baseline, facts)]  # fmt: skip
+    if found.verdict is Verdict.THREADS:
+        return [f"Threads won: {taken}. The threads were {times(found.ratio)} as fast{by}.",
                 *_why_threads(run, baseline, facts)]  # fmt: skip
+    if found.verdict is Verdict.SAME:
+        said = [f"Neither side won: {taken}."]
+    elif found.verdict is Verdict.NOISE:
+        said = [f"Neither side can be said to have won: {taken}. The difference is within the noise: equal "
+                f"times lie in the spread of the pairs{by}."]  # fmt: skip
+    else:
+        said = [f"Nobody can tell from one run who won: {taken}. Each side ran once, and a difference of "
+                f"{duration(abs(baseline.elapsed - run.elapsed))} may be chance. --repeat 10 can "
+                "tell."]  # fmt: skip
     if facts.known and facts.busy(run) < 0.5:
         said.append("Both sides mostly waited, and they wait equally well: who waits needs no processor.")
     elif _is_sparing(run):
         said.append(_sparing(run))
     return said
+
+
+def _taken_by_pairs(repeats: Repeats) -> tuple[str, str]:
+    """Say what both sides took in the middle, and how far the pairs are apart."""
+    ours, theirs = float(np.median(repeats.coroutines)), float(np.median(repeats.threads))
+    low, high = repeats.spread
+    taken = f"coroutines took {duration(ours)}, threads {duration(theirs)}"
+    taken += f" (the medians of {count(len(repeats), 'pair')}, untraced and in turns)"
+    return taken, f" (threads' time by coroutines', pair by pair: {low:.3g} to {high:.3g})"
 
 
 def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:
@@ -344,7 +362,10 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
                     "computes.")  # fmt: skip
     if run.never_started:
         said.append("Start what never started with spawn(...), or drive it with next.")
-    if any(task.state is State.LEFT_OVER for task in run.tasks):
+    if nobody_finished(run) and run.count > 1:
+        said.append("Look at who waits for whom (click a row): if each waits for the other's message, let "
+                    "one of them send first.")  # fmt: skip
+    elif any(task.state is State.LEFT_OVER for task in run.tasks):
         said.append("Close a channel (channel.close()) when nothing more comes: then whoever waits for more "
                     "ends.")
     if run.differences:
@@ -353,10 +374,9 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
         said.append("Run it with --trace on to see where the time goes.")
     if run.virtual:
         said.append("Run it with --clock real to see how long it takes.")
-    if run.baseline is not None and run.baseline.complete and run.speedup and not run.error:
-        ratio = max(run.speedup, 1 / run.speedup)
-        if ratio > ABOUT_THE_SAME and (ratio <= CHANCE or abs(run.baseline.elapsed - run.elapsed) < _MOMENT):
-            said.append("Run it again, or give it more to do: what is chance changes, what is not stays.")
+    if judged(run).verdict is Verdict.CHANCE:
+        said.append("Run it with --repeat 10, or give it more to do: what is chance changes, what is not "
+                    "stays.")  # fmt: skip
     order = run.options.get("order", "fifo")
     if order == "fifo" and run.count > 1 and not said:
         said.append("Run it again with --order random: what should not depend on who runs first must come "

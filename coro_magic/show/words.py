@@ -12,11 +12,11 @@ from ..engines.trace import STATE_CODES, Trace
 from ..language import State, Task, Where
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, number, one_line, percent, times
+from .verdict import Verdict, judged, nobody_finished
 
 if TYPE_CHECKING:
     from ..measure.run import Run
 
-ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
 _SLOW = 3  # how many lines that held the thread are named
 # The share of a step for which the thread computed, above and below which that is the whole story.
 COMPUTED, BLOCKED = 0.7, 0.3
@@ -40,6 +40,11 @@ def place(where: Where | None) -> str:
     return "" if where is None else f" at {where}"
 
 
+_STUCK = (
+    "nobody finished: each coroutine waited for a message, and nobody was left to send one. "
+    "If they wait for each other, that is a deadlock"
+)
+
 # The headline.
 
 
@@ -58,6 +63,10 @@ def coroutines_side(run: Run) -> str:
     parts = [count(run.count, "coroutine"), "1 thread", time]
     if failed:
         parts.append(f"{number(failed)} failed")
+    if nobody_finished(run):
+        parts.append("nobody finished")
+    elif run.left_over:
+        parts.append(f"{number(len(run.left_over))} left over")
     if run.interrupted:
         parts.append("interrupted")
     return ", ".join(parts)
@@ -77,24 +86,28 @@ def threads_side(baseline: Run) -> str:
 
 def comparison(run: Run) -> str:
     """Say which side was faster, beginning with ``; ``; nothing where that is not known."""
-    baseline, ratio = run.baseline, run.speedup
-    if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
+    found = judged(run)
+    more = "more than " if found.bound else ""
+    match found.verdict:
+        case Verdict.COROUTINES:
+            return f"; {more}{times(found.ratio)} as fast{_of_pairs(run)}"
+        case Verdict.THREADS:
+            return f"; the threads were {times(found.ratio)} as fast{_of_pairs(run, threads_won=True)}"
+        case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE as verdict:
+            return f"; {verdict.value}{_of_pairs(run)}"
+        case _:
+            return ""
+
+
+def _of_pairs(run: Run, threads_won: bool = False) -> str:
+    """Say from how many pairs a ratio comes, and how far they are apart; nothing of a single run."""
+    repeats = run.repeats
+    if repeats is None or not len(repeats):
         return ""
-    if run.count == 0:
-        return ""  # there was nobody but the cell's body: a ratio would be noise
-    if (
-        baseline.refused
-        or baseline.started < baseline.wanted
-        or (baseline.error is None) is not (run.error is None)
-    ):
-        return ""  # one side did less than the other
-    if not baseline.complete:
-        return f"; more than {times(ratio)} as fast" if ratio > ABOUT_THE_SAME else ""
-    if max(ratio, 1 / ratio) <= ABOUT_THE_SAME:
-        return "; about the same"
-    if ratio > 1:
-        return f"; {times(ratio)} as fast"
-    return f"; the threads were {times(1 / ratio)} as fast"
+    low, high = repeats.spread
+    if threads_won:
+        low, high = 1 / high, 1 / low
+    return f" ({low:.2g} to {high:.2g}, median of {count(len(repeats), 'untraced pair')})"
 
 
 # While it runs.
@@ -136,6 +149,8 @@ def summary(run: Run) -> str:
         if tasks:
             named = listed((_with_place(task) for task in tasks), len(tasks))
             lines.append(f"{word}: {named}")
+    if nobody_finished(run):
+        lines.append(_STUCK)
     if run.count == 0 and run.has_body:
         lines.append(
             "no coroutine was created: call a generator function (or an async def without yield) "
@@ -291,5 +306,25 @@ def _about_threads(run: Run) -> list[str]:
     if len(run.differences) > _NAMED:
         lines.append(f"different results: {number(len(run.differences) - _NAMED)} more")
     lines += [f"threads: {one_line(note, 300)}" for note in baseline.notes]
-    lines.append("each side ran once, and was traced: a measurement, not a benchmark")
+    lines += _how_measured(run)
+    return lines
+
+
+def _how_measured(run: Run) -> list[str]:
+    repeats = run.repeats
+    if repeats is None:
+        return ["each side ran once, and was traced: a measurement, not a benchmark (--repeat 10 makes one)"]
+    lines = []
+    if len(repeats):
+        low, high = repeats.spread
+        lines.append(
+            f"{count(len(repeats), 'pair')}, untraced and in turns, in one process: "
+            f"coroutines {duration(float(np.median(repeats.coroutines)))}, "
+            f"threads {duration(float(np.median(repeats.threads)))}; "
+            f"threads' time by coroutines' {repeats.median:.3g} ({low:.3g} to {high:.3g})"
+            + (": within the noise" if repeats.within_noise else "")
+        )
+        lines.append("what the picture shows is one more run of each side, and traced")
+    if repeats.note:
+        lines.append(f"of {count(repeats.wanted, 'repeat')} {number(len(repeats))} were made: {repeats.note}")
     return lines

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from coro_magic.engines import worker
+from coro_magic.engines import jobs, worker
 
 
 def namespace(source):
@@ -17,7 +17,7 @@ def namespace(source):
 
 def test_functions_that_are_sent_together_share_their_globals():
     names = namespace("n = 0\ndef add():\n    global n\n    n += 1\ndef get():\n    return n")
-    there = worker.unpack(worker.pack(names, {"add": names["add"], "get": names["get"], "n": 0}))
+    there = jobs.unpack(jobs.pack(names, {"add": names["add"], "get": names["get"], "n": 0}))
     there["add"]()
     assert there["get"]() == there["n"] == 1
     assert there["add"].__globals__ is there
@@ -29,14 +29,14 @@ def test_what_is_left_out_is_left_out_wherever_it_is_referred_to():
         "import threading\nguard = threading.Lock()\nkept = [guard]\ndef f():\n    return guard"
     )
     with pytest.raises(TypeError):
-        worker.pack(names, {"f": names["f"]})
-    there = worker.unpack(worker.pack(names, {"f": names["f"], "kept": names["kept"]}, [names["guard"]]))
-    assert isinstance(there["f"](), worker.LeftOut) and isinstance(there["kept"][0], worker.LeftOut)
+        jobs.pack(names, {"f": names["f"]})
+    there = jobs.unpack(jobs.pack(names, {"f": names["f"], "kept": names["kept"]}, [names["guard"]]))
+    assert isinstance(there["f"](), jobs.LeftOut) and isinstance(there["kept"][0], jobs.LeftOut)
 
 
 def test_an_object_that_is_sent_twice_in_one_go_stays_one():
     names = namespace("shared = []\nother = shared")
-    there = worker.unpack(worker.pack(names, {"shared": names["shared"], "other": names["other"]}))
+    there = jobs.unpack(jobs.pack(names, {"shared": names["shared"], "other": names["other"]}))
     assert there["shared"] is there["other"]
 
 
@@ -56,5 +56,5 @@ def test_a_message_that_is_cut_off_is_the_end():
 
 
 def test_unpacking_needs_nothing_but_what_was_packed():
-    there = worker.unpack(worker.pack({}, {}))
+    there = jobs.unpack(jobs.pack({}, {}))
     assert there["__name__"] == "__main__" and "__builtins__" in there

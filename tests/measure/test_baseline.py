@@ -15,7 +15,7 @@ import psutil
 import pytest
 from cells import cell, on_both_sides
 
-from coro_magic.measure import baseline
+from coro_magic.measure import baseline, process
 
 TRIVIAL = "def f():\n    yield\n    return 1\nf()"
 
@@ -325,7 +325,7 @@ def test_a_worker_killed_between_two_runs_is_replaced():
 def test_a_worker_that_is_stopped_between_finding_it_and_using_it_is_replaced(monkeypatch):
     on_both_sides(TRIVIAL)
     (worker,) = workers()
-    original = baseline.write_frame
+    original = process.write_frame
 
     def killed_first(stream, payload):
         if worker.is_running():
@@ -333,7 +333,7 @@ def test_a_worker_that_is_stopped_between_finding_it_and_using_it_is_replaced(mo
             worker.wait(5)
         original(stream, payload)
 
-    monkeypatch.setattr(baseline, "write_frame", killed_first)
+    monkeypatch.setattr(process, "write_frame", killed_first)
     assert on_both_sides(TRIVIAL).threads == {"f": 1}
 
 

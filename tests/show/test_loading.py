@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import coro_magic
 from coro_magic.engines.stacks import stack_of_error
 from coro_magic.language import Channel, State, sleep, spawn
+from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Difference, Run
 from coro_magic.measure.saved import SavedError
 from coro_magic.show import document, export, outcomes, perfetto
@@ -148,6 +149,18 @@ def test_a_group_of_errors_stays_one_with_the_tasks_own_errors_in_it() -> None:
     assert list(loaded.error.exceptions) == [task._error for task in loaded.tasks[1:]]
     assert [each.type for each in loaded.tasks[3]._error.exceptions] == ["ValueError", "TypeError"]
     assert_same(run, loaded)
+
+
+def test_repeats_come_back_and_pairs_that_took_no_time_are_refused() -> None:
+    run = run_of(sleepers(3), threads(3, 0.5))
+    run.repeats = Repeats(3, *(np.array([0.5, 0.25]) + at for at in range(4)), note="interrupted")
+    loaded = again(run)
+    assert loaded.repeats.median == run.repeats.median and loaded.repeats.note == "interrupted"
+    assert_same(run, loaded)
+    document = run.to_dict()
+    document["repeats"]["coroutines"][0] = 0
+    with pytest.raises(ValueError, match="repeats.coroutines has numbers that are out of range"):
+        read(document)
 
 
 def test_hand_driven_generators_and_all_that_a_whole_run_has_come_back() -> None:

@@ -134,7 +134,8 @@ def test_a_difference_that_may_be_chance_is_no_victory() -> None:
         text = said(run, "won")
         assert "Nobody can tell from one run" in text
         assert "Coroutines won" not in text and "Threads won" not in text
-        assert "Run it again" in said(run, "next")
+        assert "--repeat 10" in said(run, "next")
+        assert run.summary().splitlines()[0].endswith("too close to tell from one run")
 
 
 def test_about_the_same_is_about_the_same() -> None:

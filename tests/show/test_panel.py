@@ -176,7 +176,7 @@ def test_run_again_runs_the_same_program_with_other_options_and_shows_it_below()
     run = cell_run()
     panel = show.panel(run, b"png")
     again = again_of(panel)
-    assert set(again.fields) == {"order", "seed", "clock", "baseline", "record", "slow_step"}
+    assert set(again.fields) == {"order", "seed", "clock", "baseline", "record", "repeat", "slow_step"}
     again.fields["order"].value, again.fields["seed"].value = "random", "7"
     again.button.click()
     shown = text_of(panel.children[-1])

@@ -1,0 +1,157 @@
+"""What is carried to a worker process, and what it answers: jobs, reports, and names with their values."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import types
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..language import State
+from .calls import Calls
+from .printed import Printed
+from .program import Program
+from .trace import Trace
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the worker is to do.
+
+    Attributes
+    ----------
+    program:
+        A cell, or calls of functions.
+    carried:
+        The names it refers to with what they are bound to, pickled (cloudpickle).
+    modules:
+        What the kernel had imported already of what the program imports: done before the clock
+        starts here, too.
+    budget:
+        Seconds after which it is stopped.
+    detail:
+        How many events to keep in detail.
+    recording:
+        Whether to record what happens.
+    engine:
+        Who runs it, a key of `performing.ENGINES`.
+    figures_only:
+        Whether only the figures are wanted, and not what was printed, nor any result.
+    options:
+        For the scheduler: ``order``, ``seed`` and ``on_error``.
+    """
+
+    program: Program | Calls
+    carried: bytes
+    modules: tuple[str, ...]
+    budget: float
+    detail: int
+    recording: bool
+    engine: str = "threads"
+    figures_only: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """What one coroutine came to: its value pickled, or its text if it does not pickle."""
+
+    row: int
+    state: State
+    value: bytes | None = None
+    text: str = ""
+    error: str = ""
+
+
+@dataclass
+class Report:
+    """What the worker answers.
+
+    Attributes
+    ----------
+    elapsed, cpu:
+        Seconds by the clock, and seconds of processor time of the whole process.
+    memory:
+        How many bytes the process grew by while it ran, at most; None where that is not known.
+    complete:
+        Whether the program came to its end, rather than to the end of its budget.
+    started:
+        How many coroutines, or threads, were started, the body among them.
+    refused:
+        Whether the system refused to start one more.
+    states:
+        How many came to which end; the body is one of them.
+    """
+
+    trace: Trace
+    results: list[Result]
+    elapsed: float
+    switches: int
+    complete: bool
+    started: int
+    refused: bool
+    output: str
+    printed: Printed
+    cpu: float = 0.0
+    memory: int | None = None
+    states: dict[State, int] = field(default_factory=dict)
+    never_started: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Failure:
+    """Why there is no report."""
+
+    message: str
+
+
+def pack(namespace: dict[str, Any], names: dict[str, Any], leave_out: Collection[Any] = ()) -> bytes:
+    """Pickle the values of `names`, so that functions among them share one namespace again.
+
+    Functions defined in a notebook are pickled by value, and those pickled together share their
+    globals. A function without names of its own is sent along, to carry those globals.
+
+    Parameters
+    ----------
+    leave_out:
+        Objects that are not sent, wherever they are referred to.
+    """
+    import cloudpickle
+
+    carrier = types.FunctionType(_carrier.__code__, namespace)
+    carrier.__module__ = "__main__"
+    if not leave_out:
+        return cloudpickle.dumps((carrier, names))  # type: ignore[no-any-return]
+    left_out = {id(each) for each in leave_out}
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def persistent_id(self, value: Any) -> str | None:
+            return "left out" if id(value) in left_out else None
+
+    stream = io.BytesIO()
+    Pickler(stream).dump((carrier, names))
+    return stream.getvalue()
+
+
+def _carrier() -> None: ...
+
+
+class LeftOut:
+    """Stands for what was not sent, because the program makes it anew before it uses it."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, _: Any) -> LeftOut:
+        return LeftOut()
+
+
+def unpack(carried: bytes) -> dict[str, Any]:
+    """Give the namespace that `pack` packed."""
+    carrier, names = _Unpickler(io.BytesIO(carried)).load()
+    namespace: dict[str, Any] = carrier.__globals__
+    namespace.update(names)
+    namespace.setdefault("__name__", "__main__")
+    namespace.setdefault("__builtins__", __builtins__)
+    return namespace

@@ -1,0 +1,135 @@
+"""Both engines in turns, again and again, untraced, in the worker process: a ratio to be trusted.
+
+What a user sees is one run of each side, and traced: the picture. Chance has its part in such a pair, and
+so has the trace. Here both sides run under the same conditions, and what comes of it is a median with its
+spread. Who goes first changes with every pair, so that neither always finds the machine as the other left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines.jobs import Job, Report
+from ..language import State
+from .process import NoBaseline, ask
+
+Floats = NDArray[np.float64]
+
+# The middle nine tenths of the pairs are their spread; where equal times are among them, it is noise.
+SPREAD = (0.05, 0.95)
+TIMES = ("coroutines", "threads", "coroutines_cpu", "threads_cpu")
+ENOUGH = 3  # fewer pairs have no spread to speak of
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How long each side took, pair by pair.
+
+    Attributes
+    ----------
+    wanted:
+        How many pairs were asked for.
+    coroutines, threads:
+        Seconds that each side took, float64 of shape (pairs,).
+    coroutines_cpu, threads_cpu:
+        Seconds of processor time, of the same shape.
+    note:
+        Why there are fewer pairs than wanted, or ``""``.
+    """
+
+    wanted: int
+    coroutines: Floats
+    threads: Floats
+    coroutines_cpu: Floats
+    threads_cpu: Floats
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.coroutines)
+
+    @property
+    def ratios(self) -> Floats:
+        """How many times as fast as the threads the coroutines were, pair by pair; shape (pairs,)."""
+        return self.threads / self.coroutines
+
+    @property
+    def median(self) -> float:
+        """The median of `ratios`; nan without a pair."""
+        return float(np.median(self.ratios)) if len(self) else float("nan")
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The 5th and the 95th percentile of `ratios`; nan without a pair."""
+        if not len(self):
+            return float("nan"), float("nan")
+        low, high = np.quantile(self.ratios, SPREAD)
+        return float(low), float(high)
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether the pairs do not tell who is faster: equal times lie within their spread."""
+        low, high = self.spread
+        return len(self) < ENOUGH or low <= 1.0 <= high
+
+
+def conduct(
+    job: Job, wanted: int, failures: int = 0, tell: Callable[[int], None] = lambda done: None
+) -> Repeats:
+    """Run a program `wanted` times on both engines.
+
+    Parameters
+    ----------
+    job:
+        The program and its budget; what else it says of who runs it is not heeded.
+    failures:
+        How many coroutines fail when all is as it should be: somebody sees to their errors.
+    tell:
+        Called with the number of pairs that are done, before every pair.
+
+    An interrupt keeps what is done, and is noted; so does a side that does not come to its end.
+    """
+    pairs: list[tuple[Report, Report]] = []
+    note = ""
+    sides = [
+        replace(job, engine=engine, figures_only=True, recording=False)
+        for engine in ("coroutines", "threads")
+    ]
+    try:
+        while len(pairs) < wanted and not note:
+            tell(len(pairs))
+            order = (0, 1) if len(pairs) % 2 == 0 else (1, 0)
+            reports = {which: ask(sides[which]) for which in order}
+            note = _why_not(reports[0], "coroutines", failures) or _why_not(
+                reports[1], "threads", failures
+            )
+            if not note:
+                pairs.append((reports[0], reports[1]))
+    except KeyboardInterrupt:
+        note = "interrupted"
+    except NoBaseline as reason:
+        note = str(reason)
+    coroutines, threads = ([pair[side] for pair in pairs] for side in (0, 1))
+    return Repeats(
+        wanted,
+        np.array([report.elapsed for report in coroutines], np.float64),
+        np.array([report.elapsed for report in threads], np.float64),
+        np.array([report.cpu for report in coroutines], np.float64),
+        np.array([report.cpu for report in threads], np.float64),
+        note,
+    )
+
+
+def _why_not(report: Report, side: str, failures: int) -> str:
+    """Say why a report cannot be compared, or nothing."""
+    if report.refused:
+        return f"the {side} could not all be started"
+    if not report.complete:
+        return f"the {side} were stopped after {report.elapsed:.1f} s"
+    failed = report.states.get(State.FAILED, 0)
+    if failed > failures:
+        return f"{failed:,} of the {side} failed"
+    return ""

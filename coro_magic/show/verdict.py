@@ -1,0 +1,72 @@
+"""Which side was faster, if that can be said: asked for by the headline and by what a run means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ..language import State
+from ..measure.run import Run
+
+ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
+# A single run of each side may differ by so much for no reason at all.
+CHANCE = 1.25
+MOMENT = 0.005  # seconds; a smaller difference is chance, whatever the ratio
+
+
+class Verdict(Enum):
+    """What can be said of two sides."""
+
+    COROUTINES = "the coroutines were faster"
+    THREADS = "the threads were faster"
+    SAME = "about the same"
+    CHANCE = "too close to tell from one run"
+    NOISE = "within the noise"
+    UNKNOWN = "the threads were stopped too early to tell"
+    NONE = "there is nothing to compare"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict and its ratio: how many times as fast the faster side was, at least 1.
+
+    With `bound` it was more than that: the threads were stopped.
+    """
+
+    verdict: Verdict
+    ratio: float = 1.0
+    bound: bool = False
+
+
+def judged(run: Run) -> Judged:
+    """Say which side was faster."""
+    baseline, ratio = run.baseline, run.speedup
+    if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
+        return Judged(Verdict.NONE)
+    if not _comparable(run, baseline):
+        return Judged(Verdict.NONE)
+    if not baseline.complete:
+        verdict = Verdict.COROUTINES if ratio > ABOUT_THE_SAME else Verdict.UNKNOWN
+        return Judged(verdict, ratio, bound=True)
+    faster = Verdict.COROUTINES if ratio > 1 else Verdict.THREADS
+    apart, ratio = abs(baseline.elapsed - run.elapsed), max(ratio, 1 / ratio)
+    if run.repeats is not None and len(run.repeats):
+        return Judged(Verdict.NOISE if run.repeats.within_noise else faster, ratio)
+    if ratio <= ABOUT_THE_SAME:
+        return Judged(Verdict.SAME, ratio)
+    return Judged(Verdict.CHANCE if ratio <= CHANCE or apart < MOMENT else faster, ratio)
+
+
+def _comparable(run: Run, baseline: Run) -> bool:
+    """Say whether both sides did the same work."""
+    if run.count == 0 or nobody_finished(run):
+        return False  # there was nobody but the cell's body, or all got stuck: a ratio would be noise
+    if baseline.refused or baseline.started < baseline.wanted:
+        return False
+    return (baseline.error is None) is (run.error is None)
+
+
+def nobody_finished(run: Run) -> bool:
+    """Say whether all coroutines were left over, waiting for a message that nobody was left to send."""
+    tasks = run.tasks[int(run.has_body) :]
+    return bool(tasks) and all(task.state is State.LEFT_OVER for task in tasks)

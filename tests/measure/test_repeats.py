@@ -1,0 +1,109 @@
+"""Both sides again and again, in turns, in the worker process."""
+
+from __future__ import annotations
+
+import pytest
+from cells import on_both_sides
+
+import coro_magic
+from coro_magic.measure import process
+from coro_magic.measure.options import Options
+
+SLEEPERS = """
+import time
+calls = []
+def nap(n):
+    for _ in range(3):
+        time.sleep(0.001)
+        calls.append(n)
+        yield
+    return len(calls)
+for n in range(5): nap(n)
+"""
+
+
+def test_every_repeat_is_a_pair_and_finds_the_names_as_the_first_run_did():
+    ran = on_both_sides(SLEEPERS, repeat=4)
+    repeats = ran.run.repeats
+    assert len(repeats) == repeats.wanted == 4 and repeats.note == ""
+    assert repeats.coroutines.shape == repeats.threads_cpu.shape == (4,)
+    assert (repeats.coroutines > 0).all() and (repeats.threads_cpu >= 0).all()
+    assert ran.run.speedup == repeats.median
+    low, high = repeats.spread
+    assert low <= repeats.median <= high
+    assert len(ran.names["calls"]) == 15
+
+
+def test_repeats_are_untraced_and_bring_no_results(monkeypatch):
+    reports = []
+    ask = process.ask
+
+    def noting(job):
+        reports.append((job, ask(job)))
+        return reports[-1][1]
+
+    monkeypatch.setattr("coro_magic.measure.repeats.ask", noting)
+    on_both_sides(SLEEPERS, repeat=2)
+    assert [job.engine for job, _ in reports] == ["coroutines", "threads", "threads", "coroutines"]
+    for _, report in reports:
+        assert not report.results and not report.trace.recording and report.complete
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ("def f():\n    yield\n    raise ValueError\nf()", "the coroutines did not come to their end"),
+        ("import threading, os\ndef f():\n    yield\n"
+         "    if threading.get_native_id() != os.getpid(): raise ValueError\nf()",
+         "the threads did not come to their end"),
+    ],
+)  # fmt: skip
+def test_a_side_that_failed_once_is_not_repeated(source, note):
+    repeats = on_both_sides(source, repeat=3).run.repeats
+    assert len(repeats) == 0 and repeats.note == note
+
+
+def test_an_interrupt_keeps_the_repeats_that_are_done(monkeypatch):
+    ask, asked = process.ask, []
+
+    def interrupted_at_the_fourth(job):
+        asked.append(job)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return ask(job)
+
+    monkeypatch.setattr("coro_magic.measure.repeats.ask", interrupted_at_the_fourth)
+    repeats = on_both_sides(SLEEPERS, repeat=5).run.repeats
+    assert len(repeats) == 1 and repeats.note == "interrupted" and repeats.wanted == 5
+
+
+def test_a_failure_that_somebody_sees_to_does_not_keep_a_program_from_being_repeated():
+    source = """
+    from coro_magic import spawn
+    def bad():
+        yield
+        raise ValueError
+    def f():
+        try:
+            yield spawn(bad())
+        except ValueError:
+            return 1
+    f()"""
+    assert len(on_both_sides(source, repeat=2).run.repeats) == 2
+
+
+@pytest.mark.parametrize(
+    "others", [{"baseline": "off"}, {"clock": "virtual"}, {"record": "on"}], ids=lambda each: next(iter(each))
+)
+def test_to_repeat_what_cannot_be_compared_is_an_error_that_says_so(others):
+    with pytest.raises(ValueError, match="repeat: compares the time of both sides"):
+        Options.of(repeat=3, **others)
+
+
+def test_functions_of_a_module_are_repeated_too():
+    run = coro_magic.run(pause, repeat=2)
+    assert len(run.repeats) == 2
+
+
+def pause():
+    yield coro_magic.sleep(0.001)

@@ -1,0 +1,98 @@
+"""Who was faster, where that can be said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coro_magic.language import Channel, spawn
+from coro_magic.measure.repeats import Repeats
+from coro_magic.measure.run import Run
+from coro_magic.show.verdict import Verdict, judged
+
+from .runs import run_of, sleepers, threads
+
+
+def made(ours: float, theirs: float, pairs: list[tuple[float, float]] | None = None) -> Run:
+    run = run_of(sleepers(10), threads(10, theirs))
+    run.elapsed = ours
+    if pairs is not None:
+        coroutines, others = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+        run.repeats = Repeats(len(pairs), coroutines, others, coroutines, others)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (1.0, 2.0, Verdict.COROUTINES), (2.0, 1.0, Verdict.THREADS), (1.0, 1.02, Verdict.SAME),
+        (1.0, 1.2, Verdict.CHANCE), (0.001, 0.002, Verdict.CHANCE),
+    ],
+)  # fmt: skip
+def test_one_run_of_each_side_tells_who_was_faster_only_if_chance_cannot_explain_it(ours, theirs, verdict):
+    assert judged(made(ours, theirs)).verdict is verdict
+
+
+def test_repeats_tell_where_a_single_run_could_not():
+    run = made(1.0, 1.2, [(1.0, 1.2), (1.1, 1.3), (1.0, 1.25), (1.0, 1.15)])
+    assert judged(run).verdict is Verdict.COROUTINES
+    headline, *lines = run.summary().splitlines()
+    assert headline.endswith("1.2 times as fast (1.2 to 1.2, median of 4 untraced pairs)")
+    assert any(line.startswith("4 pairs, untraced and in turns") for line in lines)
+    assert run.speedup == pytest.approx(np.median([1.2, 1.3 / 1.1, 1.25, 1.15]))
+
+
+def test_repeats_whose_spread_has_equal_times_in_it_are_noise_whatever_the_picture_shows():
+    run = made(1.0, 5.0, [(1.0, 1.2), (1.3, 1.1), (1.0, 1.3), (1.2, 1.0)])
+    assert judged(run).verdict is Verdict.NOISE
+    assert "within the noise" in run.summary().splitlines()[0]
+    assert "5.0 times" not in run.summary()
+
+
+def test_two_repeats_are_too_few_to_tell():
+    assert judged(made(1.0, 2.0, [(1.0, 2.0), (1.0, 2.0)])).verdict is Verdict.NOISE
+
+
+def test_where_each_waits_for_the_other_nobody_is_called_faster():
+    def body() -> Iterator[Any]:
+        one, other = Channel[int](), Channel[int]()
+
+        def first() -> Iterator[Any]:
+            yield one.get()
+            yield other.put(1)
+
+        def second() -> Iterator[Any]:
+            yield other.get()
+            yield one.put(1)
+
+        spawn(first())
+        spawn(second())
+        yield
+
+    run = run_of(body, threads(2, 1.0))
+    headline, *lines = run.summary().splitlines()
+    assert "nobody finished" in headline and "times as fast" not in headline
+    assert any("deadlock" in line for line in lines)
+    assert judged(run).verdict is Verdict.NONE
+
+
+def test_a_consumer_that_was_left_over_is_told_in_the_headline_and_compared_all_the_same():
+    def body() -> Iterator[Any]:
+        items = Channel[int]()
+
+        def consumer() -> Iterator[Any]:
+            while True:
+                yield items.get()
+
+        def producer() -> Iterator[Any]:
+            yield items.put(1)
+
+        spawn(consumer())
+        spawn(producer())
+        yield
+
+    headline = run_of(body, threads(2, 1.0)).summary().splitlines()[0]
+    assert "1 left over" in headline and "times as fast" in headline
