@@ -16,7 +16,7 @@ from ..language import State, Task
 from ..measure.repeats import Repeats
 from ..measure.run import Run
 from .side import NOT_BEGUN, few_events, seconds_by_verb
-from .text import count, duration, error_text, number, one_line, percent, times
+from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged, nobody_finished
 from .words import BLOCKED, COMPUTED, listed, place, slow_limit, slow_lines
 
@@ -203,7 +203,7 @@ def _taken_by_pairs(repeats: Repeats) -> tuple[str, str]:
     low, high = repeats.spread
     taken = f"coroutines took {duration(ours)}, threads {duration(theirs)}"
     taken += f" (the medians of {count(len(repeats), 'pair')}, untraced and in turns)"
-    return taken, f" (threads' time by coroutines', pair by pair: {low:.3g} to {high:.3g})"
+    return taken, f" (threads' time by coroutines', pair by pair: {factor(low)} to {factor(high)})"
 
 
 def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:

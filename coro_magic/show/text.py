@@ -51,9 +51,16 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.0f} ns"
 
 
+def factor(ratio: float) -> str:
+    """Give a ratio as a number: ``0.95``, ``1.4``, ``41``."""
+    if ratio < 0.995:
+        return f"{ratio:.2g}"
+    return f"{ratio:.1f}" if ratio < 9.95 else number(round(ratio))
+
+
 def times(ratio: float) -> str:
     """Give a ratio: ``1.4 times``, ``41 times``."""
-    return f"{ratio:.1f} times" if ratio < 9.95 else f"{number(round(ratio))} times"
+    return f"{factor(ratio)} times"
 
 
 def error_text(error: BaseException) -> str:

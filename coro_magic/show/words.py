@@ -11,7 +11,7 @@ from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
 from ..engines.trace import STATE_CODES, Trace
 from ..language import State, Task, Where
 from .side import few_events, seconds_by_verb
-from .text import count, duration, error_text, number, one_line, percent, times
+from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged, nobody_finished
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _of_pairs(run: Run, threads_won: bool = False) -> str:
     low, high = repeats.spread
     if threads_won:
         low, high = 1 / high, 1 / low
-    return f" ({low:.2g} to {high:.2g}, median of {count(len(repeats), 'untraced pair')})"
+    return f" ({factor(low)} to {factor(high)}, median of {count(len(repeats), 'untraced pair')})"
 
 
 # While it runs.
@@ -321,7 +321,7 @@ def _how_measured(run: Run) -> list[str]:
             f"{count(len(repeats), 'pair')}, untraced and in turns, in one process: "
             f"coroutines {duration(float(np.median(repeats.coroutines)))}, "
             f"threads {duration(float(np.median(repeats.threads)))}; "
-            f"threads' time by coroutines' {repeats.median:.3g} ({low:.3g} to {high:.3g})"
+            f"threads' time by coroutines' {factor(repeats.median)} ({factor(low)} to {factor(high)})"
             + (": within the noise" if repeats.within_noise else "")
         )
         lines.append("what the picture shows is one more run of each side, and traced")
