@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .measure.conduct import run as run
     from .measure.options import OPTIONS as OPTIONS
     from .measure.run import Run as Run
+    from .measure.sweep import sweep as sweep
     from .show.loading import load as load
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _LATER = {
     "OPTIONS": "measure.options",
     "Run": "measure.run",
     "load": "show.loading",
+    "sweep": "measure.sweep",
 }
 
 # What coroutines say, and nothing else: `run` would take the place of a Run that a cell bound to that

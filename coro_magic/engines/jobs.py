@@ -41,6 +41,8 @@ class Job:
         Whether only the figures are wanted, and not what was printed, nor any result.
     options:
         For the scheduler: ``order``, ``seed`` and ``on_error``.
+    values:
+        What some names are bound to, whatever was carried.
     """
 
     program: Program | Calls
@@ -52,6 +54,7 @@ class Job:
     engine: str = "threads"
     figures_only: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,6 +86,8 @@ class Report:
         Whether the system refused to start one more.
     states:
         How many came to which end; the body is one of them.
+    has_body:
+        Whether there was a cell's body, which is the first.
     """
 
     trace: Trace
@@ -97,7 +102,13 @@ class Report:
     cpu: float = 0.0
     memory: int | None = None
     states: dict[State, int] = field(default_factory=dict)
+    has_body: bool = False
     never_started: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many coroutines or threads there were, the body not counted."""
+        return self.started - self.has_body
 
 
 @dataclass

@@ -57,11 +57,14 @@ class _Output(io.TextIOBase):
 def perform(job: Job) -> tuple[Report, bool]:
     """Run a job. Gives the report, and whether threads are left behind."""
     output = _Output()
+    namespace = unpack(job.carried)
+    namespace.update(job.values)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         # What the cell displays is no output of a coroutine's.
         report = ENGINES[job.engine](
-            job, unpack(job.carried), lambda value: print(repr(value), file=output)
+            job, namespace, lambda value: print(repr(value), file=output)
         )
+    report.has_body = job.program.has_body
     if not job.figures_only:
         report.output = output.text()
     return report, threading.active_count() > 2

@@ -15,8 +15,8 @@ import functools
 import inspect
 import linecache
 import types
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from ..language import Task
@@ -94,11 +94,35 @@ class Program:
                 found.add(node.module)
         return found
 
+    def with_values(self, values: Mapping[str, Any]) -> Program:
+        """Give the same program for other values of some names: what its body assigns to them is left out.
+
+        Only an assignment to that one name is (``n = 100``), at the top level of the cell.
+        """
+        tree = copy.deepcopy(self.tree)
+        tree.body = [node for node in tree.body if _assigned(node) not in values] or [ast.Pass()]
+        return replace(self, tree=ast.fix_missing_locations(tree))
+
+    def assigns(self, name: str) -> bool:
+        """Say whether the cell's body assigns to a name, in a statement of its own."""
+        return any(_assigned(node) == name for node in self.tree.body)
+
     def remember_source(self) -> None:
         """Let tracebacks find the source, in a process that did not read it from a cell."""
         linecache.cache[self.filename] = (
             len(self.source), None, self.source.splitlines(keepends=True), self.filename,
         )  # fmt: skip
+
+
+def _assigned(node: ast.stmt) -> str | None:
+    """Give the one name that a statement assigns to, if that is all that it does."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target: ast.expr = node.targets[0]
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        target = node.target
+    else:
+        return None
+    return target.id if isinstance(target, ast.Name) else None
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)

@@ -13,7 +13,7 @@ from typing import Any
 from ..engines.calls import Calls
 from ..engines.handover import names_in
 from ..engines.jobs import Job, Report, pack
-from ..engines.program import BODY_NAME, Program
+from ..engines.program import Program
 from ..language import State, Task
 from .process import NoBaseline, ask, first_line, get_ready
 from .run import Run
@@ -136,23 +136,20 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
         failure = RuntimeError(result.error) if result.state is State.FAILED else None
         task.end(result.state, value, failure)
         tasks.append(task)
-    has_body = bool(tasks) and report.trace.name(0) == BODY_NAME
-    # The body runs on the main thread of a program written by hand: it is not counted.
-    started = report.started - has_body
     return Run(
         tasks=tasks,
         trace=report.trace,
         elapsed=report.elapsed,
         switches=report.switches,
         complete=report.complete,
-        started=started,
-        wanted=started,
+        started=report.count,
+        wanted=report.count,
         refused=report.refused,
         output=report.output,
         printed=report.printed,
         never_started=report.never_started,
         notes=notes,
-        has_body=has_body,
+        has_body=report.has_body,
     )
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -20,15 +21,13 @@ from ..engines.scheduler import MOST_STACKS, Scheduler
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
-from . import baseline, repeats
+from . import baseline, repeats, sweep
 from .compare import differences
 from .options import Options
 from .process import NoBaseline
 from .repeats import Repeats
 from .run import Run
-
-_MIN_BUDGET = 2.0  # seconds
-_BUDGET_FACTOR = 10
+from .values import values_of
 
 
 def check_that_a_run_can_begin() -> None:
@@ -78,9 +77,14 @@ def run_program(
     What coroutines did wrong is in the Run's `error`, and is not raised.
     """
     check_that_a_run_can_begin()
+    swept = values_of(options.sweep) if options.sweep else {}
+    if swept and not isinstance(program, Program):
+        raise ValueError("sweep: functions have no names to go over; use coro_magic.sweep(function, values)")
+    if isinstance(program, Program):
+        _bind(swept, program, namespace)
     carried, note = _carried(program, namespace, options)
-    # What is imported here already must not be paid for there.
-    modules = tuple(sorted(name for name in program.imports() if name in sys.modules))
+    # What is imported here by now must not be paid for there.
+    job = None if carried is None else sweep.job_for(program, carried, options)
     scheduler = Scheduler(
         order=options.order,
         seed=options.seed,
@@ -120,30 +124,58 @@ def run_program(
         )
     if on_finish is not None:
         on_finish(run)
-    if carried is not None and run.interrupted:
+    if job is not None and run.interrupted:
         run.baseline_note = "not run, because the coroutines were interrupted"
-    elif carried is not None:
-        budget = options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * run.elapsed)
-        job = Job(
-            program, carried, modules, budget, options.detail, options.trace == "on",
-            options={"order": options.order, "seed": options.seed, "on_error": options.on_error},
-        )  # fmt: skip
-        _add_baseline(run, job, namespace, options, say)
+    elif job is not None:
+        if options.baseline == "threads":
+            budget = sweep.threads_budget(options, run.elapsed)
+            _add_baseline(run, replace(job, budget=budget), namespace, options, say)
+        if isinstance(program, Program) and swept and not run.interrupted:
+            _sweep(run, program, job, swept, options, say)
     return run
+
+
+# The value of a swept name in the run that is shown, if nobody says another: enough to see something.
+_TO_BE_SEEN = 100
+
+
+def _bind(swept: dict[str, list[float]], program: Program, namespace: dict[str, Any]) -> None:
+    """Give the names of a sweep values that the run that is shown can do with, where they have none."""
+    for name, values in swept.items():
+        if name not in namespace and not program.assigns(name):
+            namespace[name] = min(values, key=lambda value: abs(value - _TO_BE_SEEN))
+
+
+def _sweep(
+    run: Run, program: Program, job: Job, swept: dict[str, list[float]], options: Options,
+    say: Callable[[str], None],
+) -> None:  # fmt: skip
+    run.sweep = sweep.conduct(
+        swept,
+        lambda at: replace(job, program=program.with_values(at), values=at),
+        repeat=options.repeat,
+        threads=options.baseline == "threads",
+        tell=say,
+        budget_of=lambda seconds: sweep.threads_budget(options, seconds),
+    )
+    if run.sweep.note == "interrupted":
+        run.interrupted = True
+        run.error = run.error or KeyboardInterrupt()
 
 
 def _carried(
     program: Program | Calls, namespace: dict[str, Any], options: Options
 ) -> tuple[bytes | None, str]:
     """Give what the worker needs, or why there is no baseline."""
-    if options.baseline == "off":
+    if options.baseline == "off" and not options.sweep:
         return None, "switched off"
     if options.record == "on":
         return None, "step mode records every switch, which takes longer than the switch"
     if options.clock == "virtual":
         return None, "virtual time cannot be compared with the time that threads take"
     try:
-        return baseline.prepare(program, namespace), ""
+        note = "switched off" if options.baseline == "off" else ""
+        return baseline.prepare(program, namespace), note
     except NoBaseline as reason:
         return None, str(reason)
 

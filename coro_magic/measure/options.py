@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engines import DEFAULT_DETAIL
 from ..engines.ready import ORDERS
+from .values import values_of
 
 
 def _number(text: str) -> float:
@@ -32,6 +33,11 @@ def _count(text: str) -> int:
     if value < 0:
         raise ValueError(f"must be 0 or more, and is {text}")
     return value
+
+
+def _swept(text: str) -> str:
+    values_of(text)
+    return text
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ OPTIONS = (
            "default the larger of 2 and 10 times the coroutines' time", metavar="SECONDS"),
     Option("repeat", _count, 0, "run the program so many times more on both sides, in turns and untraced, "
            "in the other process, and compare those times", metavar="R"),
+    Option("sweep", _swept, None, "measure the program for many values of a name, on both sides, in the "
+           "other process: n=1,10,100,1000 or n=1:100000:log; two names make a grid", metavar="NAME=VALUES"),
     Option("trace", str, "on", "off: write nothing down, for the highest speed; there is no "
            "timeline then", ("on", "off")),
     Option("detail", _count, DEFAULT_DETAIL, "how many events to keep in detail; beyond that the "
@@ -124,6 +132,7 @@ class Options:
     baseline: str = "threads"
     baseline_budget: float | None = None
     repeat: int = 0
+    sweep: str | None = None
     trace: str = "on"
     detail: int = DEFAULT_DETAIL
     slow_step: float = 50.0
@@ -154,14 +163,13 @@ class Options:
         return options
 
     def _check_together(self) -> None:
-        if self.repeat:
-            for name, value, needed in (
-                ("baseline", "off", "threads"), ("clock", "virtual", "real"), ("record", "on", "off"),
-            ):  # fmt: skip
-                if getattr(self, name) == value:
-                    raise ValueError(
-                        f"repeat: compares the time of both sides, and needs --{name} {needed}"
-                    )
+        needed = {"clock": ("virtual", "real"), "record": ("on", "off")}
+        if self.repeat and not self.sweep:
+            needed["baseline"] = ("off", "threads")
+        for name, (value, other) in needed.items():
+            if getattr(self, name) == value and (self.repeat or self.sweep):
+                what = "repeat" if self.repeat else "sweep"
+                raise ValueError(f"{what}: compares the time of both sides, and needs --{name} {other}")
 
     def as_dict(self) -> dict[str, Any]:
         """Give them by name."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .compare import Comparison
     from .repeats import Repeats
+    from .sweep import Sweep
 
 
 class Views(Protocol):
@@ -36,6 +37,8 @@ class Views(Protocol):
     def save(self, run: Run, path: str | os.PathLike[str]) -> None: ...
     def compared(self, comparison: Comparison) -> Figure: ...
     def compared_in_words(self, comparison: Comparison) -> str: ...
+    def swept(self, sweep: Sweep) -> Figure: ...
+    def swept_in_words(self, sweep: Sweep) -> str: ...
     def png(self, figure: Figure) -> bytes: ...
 
 
@@ -109,6 +112,9 @@ class Run:
     repeats:
         How long both sides took when they ran again, in turns and untraced, `Repeats`; None unless the
         option ``repeat`` asked for it.
+    sweep:
+        What both sides took for many values of a name, `Sweep`; None unless the option ``sweep`` asked for
+        it.
     """
 
     tasks: list[Task]
@@ -136,6 +142,7 @@ class Run:
     stacks: dict[int, list[StackFrame]] = field(default_factory=dict)
     steps: Steps | None = None
     repeats: Repeats | None = None
+    sweep: Sweep | None = None
     # What runs the same program again, given all options by name.
     _repeat: Callable[[dict[str, Any]], Run] | None = field(default=None, repr=False, compare=False)
 

@@ -144,12 +144,14 @@ class Outputs:
         png = show.png(show.picture(run))
         self._show_png(png, text.splitlines()[0])
         self._show_text(text)
+        if run.sweep is not None and run.sweep.points:
+            said = run.sweep.summary().splitlines()[0]
+            _display(*_picture(show.png(run.sweep.picture()), said))
         if self._options.panel == "on":
             self._show_panel(run, png)
 
     def _show_png(self, png: bytes, alternative: str) -> None:
-        data = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": alternative}
-        metadata = {"image/png": {"alt": alternative}}
+        data, metadata = _picture(png, alternative)
         if self._picture is None:
             self._picture = uuid.uuid4().hex
             _display(data, metadata, display_id=self._picture)
@@ -190,6 +192,12 @@ def _hears_while_it_runs(kernel: Any) -> bool:
         return "kernel subshells" in kernel.kernel_info.get("supported_features", ())
     except Exception:
         return False
+
+
+def _picture(png: bytes, alternative: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give a picture as the data and the metadata of an output."""
+    data = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": alternative}
+    return data, {"image/png": {"alt": alternative}}
 
 
 def _display(data: dict[str, Any], metadata: dict[str, Any], display_id: str | None = None) -> None:

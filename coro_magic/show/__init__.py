@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..measure.compare import Comparison
+    from ..measure.sweep import Sweep
     from .tabs import Panel
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "png",
     "save",
     "summary",
+    "swept",
+    "swept_in_words",
     "throughput_plot",
     "timeline",
     "to_dict",
@@ -99,6 +102,20 @@ def compared_in_words(comparison: Comparison) -> str:
     from .beside import words
 
     return words(comparison)
+
+
+def swept(sweep: Sweep) -> Figure:
+    """Draw a sweep: throughput, time, processor time and memory against the name; a matplotlib Figure."""
+    from .curves import picture
+
+    return picture(sweep)
+
+
+def swept_in_words(sweep: Sweep) -> str:
+    """Say what a sweep came to: a headline, then a line for every point."""
+    from .curves import words
+
+    return words(sweep)
 
 
 def panel(run: Run, timeline_png: bytes | None = None, **how: Any) -> Panel:

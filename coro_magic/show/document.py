@@ -70,6 +70,12 @@ did: the constants here and in `outcomes`.
     None, or how long both sides took when they ran again, in turns: a table with the columns ``coroutines``,
     ``threads``, ``coroutines_cpu`` and ``threads_cpu``, in seconds, one entry for each pair; ``wanted``, how
     many pairs were asked for; and ``note``, why there are fewer, or nothing.
+``sweep``
+    None, or what both sides took for many values of some names: ``names``; ``wanted``, how many points were
+    asked for; ``note``, why there are fewer, or nothing; and ``points``, dicts of ``values``, one for each
+    name, and of ``coroutines`` and ``threads``, each None or a dict of ``count``, ``seconds`` and ``cpu``
+    (lists of one entry for each repeat), ``memory`` in bytes or None, ``switches``, and ``note``, why it did
+    not come to its end, or nothing.
 ``printed``
     What was printed: a table with the columns ``time``, ``row`` (-1 for none) and ``text``; and ``lost``, how
     many more characters there were.
@@ -105,6 +111,7 @@ from ..engines.restored import LARGE, Columns, columns_of
 from ..engines.trace import STATE_CODES, STATES
 from ..language import State, Where
 from ..measure.repeats import TIMES, Repeats
+from ..measure.sweep import Measured, Sweep
 from .columns import row_flags
 from .frames import Frames
 from .outcomes import MOST_TEXT, RESULT, Results, described, text_of
@@ -258,6 +265,7 @@ def to_dict(run: Run) -> dict[str, Any]:
             for one in run.differences[:MOST_TEXTS]
         ],
         "repeats": None if run.repeats is None else _repeats(run.repeats),
+        "sweep": None if run.sweep is None else _sweep(run.sweep),
         # Last, when all of them are known.
         "places": places.table(),
         "functions": frames.table(),
@@ -270,6 +278,35 @@ def _repeats(repeats: Repeats) -> dict[str, Any]:
         "wanted": repeats.wanted,
         "note": text_of(repeats.note, MOST_TEXT),
         **{name: _numbers(getattr(repeats, name)) for name in TIMES},
+    }
+
+
+def _sweep(sweep: Sweep) -> dict[str, Any]:
+    return {
+        "names": [text_of(name, _NAME) for name in sweep.names],
+        "wanted": sweep.wanted,
+        "note": text_of(sweep.note, MOST_TEXT),
+        "points": [
+            {
+                "values": [point.values[name] for name in sweep.names],
+                "coroutines": _measured(point.coroutines),
+                "threads": _measured(point.threads),
+            }
+            for point in sweep.points
+        ],
+    }
+
+
+def _measured(measured: Measured | None) -> dict[str, Any] | None:
+    if measured is None:
+        return None
+    return {
+        "count": measured.count,
+        "seconds": _numbers(measured.seconds),
+        "cpu": _numbers(measured.cpu),
+        "memory": _number(measured.memory) if math.isfinite(measured.memory) else None,
+        "switches": measured.switches,
+        "note": text_of(measured.note, MOST_TEXT),
     }
 
 

@@ -27,6 +27,7 @@ from ..measure.baseline import NotCopied
 from ..measure.repeats import TIMES, Repeats
 from ..measure.run import Difference, Run
 from ..measure.saved import SavedError, SavedErrors
+from ..measure.sweep import SIDES, Measured, Point, Sweep
 from .checked import MOST, Part
 from .columns import BY_HAND, DAEMON, HEEDED
 from .document import FORMAT, SCHEMA
@@ -141,6 +142,23 @@ class _Task(Task):
         return self._was
 
 
+def _measured(point: Part, side: str) -> Measured | None:
+    if point.get(side, dict, type(None)) is None:
+        return None
+    part = point.part(side)
+    seconds = part.reals("seconds", _LEAST_TIME)
+    if not len(seconds):
+        raise ValueError(f"{part.name}.seconds must not be empty")
+    return Measured(
+        count=part.integer("count"),
+        seconds=seconds,
+        cpu=part.reals("cpu", 0.0, len(seconds)),
+        memory=math.nan if part.get("memory", int, float, type(None)) is None else part.real("memory", 0.0),
+        switches=part.integer("switches"),
+        note=part.text("note"),
+    )
+
+
 class _Reader(Part):
     """The document of one side."""
 
@@ -191,6 +209,7 @@ class _Reader(Part):
             },
             steps=self._steps(),
             repeats=self._repeats(),
+            sweep=self._sweep(),
         )
         if columns.rows_left_out:
             whole = number(columns.rows_left_out + self.count)
@@ -206,6 +225,21 @@ class _Reader(Part):
         times = {name: table.reals(name, _LEAST_TIME, pairs) for name in ("coroutines", "threads")}
         cpu = {name: table.reals(name, 0.0, pairs) for name in TIMES if name not in times}
         return Repeats(wanted=table.integer("wanted"), note=table.text("note"), **times, **cpu)
+
+    def _sweep(self) -> Sweep | None:
+        if self.get("sweep", dict, type(None)) is None:
+            return None
+        table = self.part("sweep")
+        names = tuple(table.texts("names"))
+        if not names:
+            raise ValueError("sweep.names must not be empty")
+        points = []
+        for one in table.parts("points"):
+            values = one.column("values", int, float, length=len(names))
+            one.reals("values")
+            sides = (_measured(one, side) for side in SIDES)
+            points.append(Point(dict(zip(names, values, strict=True)), *sides))
+        return Sweep(names, points, table.integer("wanted"), table.text("note"))
 
     # The trace.
 

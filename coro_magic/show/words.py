@@ -163,6 +163,8 @@ def summary(run: Run) -> str:
         )
     lines += _about_threads(run)
     lines += [one_line(note, 300) for note in run.notes]
+    if run.sweep is not None:
+        lines += ["", *run.sweep.summary().splitlines()]
     return "\n".join(lines)
 
 

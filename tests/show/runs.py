@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from coro_magic.engines.scheduler import Scheduler
 from coro_magic.engines.trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
 from coro_magic.language import Channel, State, mark, sleep, spawn
 from coro_magic.measure.run import Run
+from coro_magic.measure.sweep import Measured, Point, Sweep
 
 
 def run_of(body: Callable[[], Any], baseline: Run | None = None, **options: Any) -> Run:
@@ -90,3 +93,18 @@ def threads(
         tasks=[], trace=trace, elapsed=seconds, switches=switches, has_body=True, complete=complete,
         started=count, wanted=count if wanted is None else wanted, output=output,
     )  # fmt: skip
+
+
+def swept(points: int, stopped_at: int | None = None, names: tuple[str, ...] = ("n",)) -> Sweep:
+    """Give a sweep over powers of ten; from point `stopped_at` on the threads did not come to their end."""
+    made = []
+    for at in range(points):
+        ours = np.array([1e-4, 2e-4]) * 10**at
+        note = "were stopped after 2.0 s" if at == stopped_at else ""
+        threads = Measured(10**at, 20 * ours, 20 * ours, 1e6 * 10**at, 0, note)
+        made.append(Point(
+            dict.fromkeys(names, 10**at),
+            Measured(10**at, ours, ours, 1e4 * 10**at, 5 * 10**at),
+            None if stopped_at is not None and at > stopped_at else threads,
+        ))  # fmt: skip
+    return Sweep(names, made, points)

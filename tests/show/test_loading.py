@@ -28,7 +28,7 @@ from coro_magic.show.loading import run_of as read
 from coro_magic.show.source import Source
 
 from .programs import WORKERS, body_of
-from .runs import run_of, sleepers, threads, troubled
+from .runs import run_of, sleepers, swept, threads, troubled
 
 
 def again(run: Run) -> Run:
@@ -160,6 +160,18 @@ def test_repeats_come_back_and_pairs_that_took_no_time_are_refused() -> None:
     document = run.to_dict()
     document["repeats"]["coroutines"][0] = 0
     with pytest.raises(ValueError, match="repeats.coroutines has numbers that are out of range"):
+        read(document)
+
+
+def test_a_sweep_comes_back() -> None:
+    run = run_of(sleepers(3))
+    run.sweep = swept(3, stopped_at=2)
+    loaded = again(run)
+    assert_same(run, loaded)
+    assert loaded.sweep.summary() == run.sweep.summary()
+    document = run.to_dict()
+    document["sweep"]["points"][0]["threads"]["seconds"] = []
+    with pytest.raises(ValueError, match=r"threads.seconds must not be empty"):
         read(document)
 
 

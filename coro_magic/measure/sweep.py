@@ -1,0 +1,317 @@
+"""A program for many values of a name, on both engines: what one more coroutine costs, and one more thread.
+
+Every point is measured in the worker process, untraced, each side in turn. Once the threads of a point cannot
+be started, or run past their budget, no larger one is tried with threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines.calls import Call, Calls
+from ..engines.jobs import Job, Report
+from ..engines.program import Program
+from ..language import State
+from .baseline import prepare
+from .options import Options
+from .process import NoBaseline, ask
+from .run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+_MIN_BUDGET = 2.0  # seconds
+_BUDGET_FACTOR = 10
+_BUDGET = 60.0  # seconds; for the coroutines of one point
+SIDES = ("coroutines", "threads")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one side took at one point, once or in several repeats.
+
+    Attributes
+    ----------
+    count:
+        How many coroutines (or threads) there were, the body not counted.
+    seconds, cpu:
+        Seconds by the clock, and of processor time, float64 of shape (repeats,).
+    memory:
+        By how many bytes the process grew at most, the median of the repeats; nan where nobody knows.
+    switches:
+        Of coroutines, how many steps they made; 0 of threads, where without a trace nobody counts.
+    note:
+        Why it did not come to its end, or ``""``. Then `seconds` says when it was stopped.
+    """
+
+    count: int
+    seconds: Floats
+    cpu: Floats
+    memory: float
+    switches: int
+    note: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it came to its end."""
+        return not self.note
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of every name, and what each side took; None where that was not tried."""
+
+    values: dict[str, float]
+    coroutines: Measured | None
+    threads: Measured | None
+
+
+@dataclass
+class Sweep:
+    """A program, measured for many values of one or more names.
+
+    Attributes
+    ----------
+    names:
+        The names, as they were given.
+    points:
+        What was measured, in order: the values of the first name change most slowly.
+    wanted:
+        How many points were asked for.
+    note:
+        Why there are fewer, or ``""``.
+    """
+
+    names: tuple[str, ...]
+    points: list[Point] = field(default_factory=list)
+    wanted: int = 0
+    note: str = ""
+
+    def column(self, side: str, what: str) -> Floats:
+        """Give a figure at every point; float64 of shape (points,), nan where there is none.
+
+        Parameters
+        ----------
+        side:
+            ``"coroutines"`` or ``"threads"``.
+        what:
+            ``"seconds"`` or ``"cpu"`` (the median of the repeats), ``"memory"`` in bytes, ``"count"``, or
+            ``"throughput"``: the steps that the coroutines make, by the seconds that this side takes for
+            the same program.
+
+        Only what came to its end has figures.
+        """
+        return np.array([self._figure(point, side, what) for point in self.points], np.float64)
+
+    def _figure(self, point: Point, side: str, what: str) -> float:
+        measured: Measured | None = getattr(point, side)
+        if measured is None or not measured.whole:
+            return float("nan")
+        if what == "throughput":
+            steps = point.coroutines.switches if point.coroutines is not None else 0
+            return steps / float(np.median(measured.seconds)) if steps else float("nan")
+        return float(np.median(getattr(measured, what)))
+
+    @property
+    def ratios(self) -> Floats:
+        """How many times as fast as the threads the coroutines were, at every point; shape (points,)."""
+        return self.column("threads", "seconds") / self.column("coroutines", "seconds")
+
+    @property
+    def limits(self) -> list[Point]:
+        """The points at which the threads could not all be started, or were stopped."""
+        return [point for point in self.points if point.threads is not None and not point.threads.whole]
+
+    def summary(self) -> str:
+        """Give the sweep in words, a line for every point."""
+        return Run.views().swept_in_words(self)
+
+    def picture(self) -> Figure:
+        """Draw throughput, time, processor time and memory against the first name; a matplotlib Figure."""
+        return Run.views().swept(self)
+
+    def _repr_png_(self) -> bytes:
+        return Run.views().png(self.picture())
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+
+def conduct(
+    values: Mapping[str, Sequence[float]],
+    job_of: Callable[[dict[str, float]], Job],
+    *,
+    repeat: int = 1,
+    threads: bool = True,
+    tell: Callable[[str], None] = lambda what: None,
+    budget_of: Callable[[float], float],
+) -> Sweep:
+    """Measure a program for all combinations of some values.
+
+    Parameters
+    ----------
+    job_of:
+        Gives the program with these values of the names. May raise `NoBaseline`.
+    repeat:
+        How many times each side runs at every point, in turns.
+    threads:
+        Whether to measure threads.
+    tell:
+        Called with what is measured next.
+    budget_of:
+        Gives the seconds that threads may take where coroutines took so many.
+
+    An interrupt keeps what is done, and is noted.
+    """
+    names = tuple(values)
+    grid = [dict(zip(names, each, strict=True)) for each in itertools.product(*values.values())]
+    sweep = Sweep(names, wanted=len(grid))
+    given_up: list[dict[str, float]] = []
+    try:
+        for number, at in enumerate(grid):
+            said = f"sweep, point {number + 1} of {len(grid)}: " + said_values(at)
+            job = job_of(at)
+            if not number:
+                # What is done for the first time (imports, caches) would be paid for by the first point.
+                for side in SIDES[: 1 + threads]:
+                    ask(_with(job, side, job.budget))
+            too_many = any(all(at[name] >= limit[name] for name in names) for limit in given_up)
+            tell(said)
+            point = _measured(at, job, max(repeat, 1), threads and not too_many, budget_of)
+            sweep.points.append(point)
+            if point.threads is not None and not point.threads.whole:
+                given_up.append(at)
+            if point.coroutines is not None and not point.coroutines.whole:
+                sweep.note = f"{said_values(at)}: the coroutines {point.coroutines.note}"
+                break
+    except KeyboardInterrupt:
+        sweep.note = "interrupted"
+    except NoBaseline as reason:
+        sweep.note = str(reason)
+    return sweep
+
+
+def sweep(
+    function: Callable[..., Any], values: Mapping[str, Sequence[float]], **options: Any
+) -> Sweep:
+    """Measure a function as the first coroutine for many values of its arguments, on both engines.
+
+    What ``%%coroutines --sweep`` does for a cell, for a function of any module::
+
+        coro_magic.sweep(many_clients, {"n": [1, 10, 100, 1000]}, repeat=5)
+
+    Parameters
+    ----------
+    function:
+        A generator function, an ``async def`` or a plain function, called with the values by name.
+    values:
+        For each name its values; several names make a grid.
+    options:
+        ``order``, ``seed``, ``on_error``, ``repeat``, ``baseline`` and ``baseline_budget``, as for
+        `coro_magic.run`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not one, or has no such value; or if there is nothing to go over.
+    NoBaseline
+        If the function cannot be copied to the worker process; the message says why.
+    """
+    checked = Options.of(**options)
+    if not callable(function):
+        raise TypeError(f"sweep() takes a function, not {type(function).__name__}")
+    if not values or not all(len(each) for each in values.values()):
+        raise ValueError("sweep() takes a dict of names with their values, and there are none")
+    namespace = getattr(function, "__globals__", {})
+    first = Calls((Call(function, (), {name: each[0] for name, each in values.items()}),))
+    job = job_for(first, prepare(first, namespace), checked)
+
+    def job_of(at: dict[str, float]) -> Job:
+        return replace(job, program=Calls((Call(function, (), at),)))
+
+    return conduct(
+        values, job_of, repeat=checked.repeat, threads=checked.baseline == "threads",
+        budget_of=lambda seconds: threads_budget(checked, seconds),
+    )  # fmt: skip
+
+
+def job_for(program: Program | Calls, carried: bytes, options: Options) -> Job:
+    """Give what the worker needs to measure a program; its modules are what is imported here."""
+    return Job(
+        program,
+        carried,
+        tuple(sorted(name for name in program.imports() if name in sys.modules)),
+        options.baseline_budget or _BUDGET,
+        options.detail,
+        options.trace == "on",
+        options={"order": options.order, "seed": options.seed, "on_error": options.on_error},
+    )
+
+
+def threads_budget(options: Options, seconds: float) -> float:
+    """Give the seconds that threads may take where coroutines took `seconds`."""
+    return options.baseline_budget or max(_MIN_BUDGET, _BUDGET_FACTOR * seconds)
+
+
+def said_values(values: Mapping[str, float]) -> str:
+    """Give values as a person writes them: ``n = 1,000, m = 2``."""
+    return ", ".join(f"{name} = {value:,}" for name, value in values.items())
+
+
+def _measured(
+    at: dict[str, float], job: Job, repeat: int, with_threads: bool, budget_of: Callable[[float], float]
+) -> Point:
+    reports: dict[str, list[Report]] = {side: [] for side in SIDES}
+    for side in _in_turns(repeat, with_threads):
+        done = reports[side]
+        if done and _note(done[-1]):
+            continue  # a side that could not do it is not asked again
+        budget = job.budget
+        if side == "threads" and reports["coroutines"]:
+            budget = budget_of(max(report.elapsed for report in reports["coroutines"]))
+        done.append(ask(_with(job, side, budget)))
+    coroutines, threads = (_summed_up(reports[side]) for side in SIDES)
+    return Point(at, coroutines, threads)
+
+
+def _in_turns(repeat: int, with_threads: bool) -> Iterator[str]:
+    for number in range(repeat):
+        # The coroutines are first at first: the threads' budget depends on them.
+        turn = SIDES if number % 2 == 0 else SIDES[::-1]
+        yield from turn if with_threads else SIDES[:1]
+
+
+def _with(job: Job, engine: str, budget: float) -> Job:
+    return replace(job, engine=engine, budget=budget, figures_only=True, recording=False)
+
+
+def _summed_up(reports: list[Report]) -> Measured | None:
+    if not reports:
+        return None
+    known = [report.memory for report in reports if report.memory is not None]
+    return Measured(
+        count=reports[0].count,
+        seconds=np.array([report.elapsed for report in reports], np.float64),
+        cpu=np.array([report.cpu for report in reports], np.float64),
+        memory=float(np.median(known)) if known else float("nan"),
+        switches=reports[0].switches,
+        note=_note(reports[-1]),
+    )
+
+
+def _note(report: Report) -> str:
+    if report.refused:
+        return f"could not be started: the system gave {report.count:,}"
+    if not report.complete:
+        return f"were stopped after {report.elapsed:.1f} s"
+    if report.states.get(State.FAILED):
+        return f"failed: {report.states[State.FAILED]:,} of {report.count:,}"
+    return ""

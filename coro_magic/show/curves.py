@@ -1,0 +1,207 @@
+"""A sweep: curves of both sides against the name that was swept, and the same in words."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from ..measure.sweep import SIDES, Floats, Measured, Point, Sweep, said_values
+from . import palette
+from .sheet import Sheet, amount, own_style, say
+from .text import count, duration, factor, number, one_line, times
+from .verdict import CHANCE
+
+_STYLE = {
+    "coroutines": (palette.RUNNING, "-", "o"),
+    "threads": (palette.THREADS, (0, (5, 2)), "s"),
+}
+# What is drawn, and what it is called.
+_PARTS = (
+    ("throughput", "steps of the program per second"),
+    ("seconds", "time"),
+    ("cpu", "processor time"),
+    ("memory", "memory: growth of the process"),
+)
+_LEFT, _GAP_X, _WIDE = 0.75, 0.85, 4.05
+_HIGH, _BETWEEN, _CAPTION, _AXIS = 1.75, 0.18, 0.24, 0.4
+_MOST_LINES = 40
+
+
+def picture(sweep: Sweep) -> Figure:
+    """Draw a sweep: four plots, both axes logarithmic where they can be.
+
+    Of a grid, a line for every combination of the other names.
+    """
+    with own_style():
+        row = _CAPTION + _HIGH + _AXIS
+        sheet = Sheet(0.95 + 2 * row + _BETWEEN)
+        sheet.say_at(0.15, 0.12, _headline(sweep), fontsize=12, fontweight="bold")
+        _draw_legend(sheet, sweep)
+        for at, (what, title) in enumerate(_PARTS):
+            left = _LEFT + (at % 2) * (_WIDE + _GAP_X)
+            top = 0.85 + (at // 2) * (row + _BETWEEN)
+            sheet.say_at(left, top, title, fontsize=8.5, fontweight="bold")
+            axes = sheet.axes_at(left, top + _CAPTION, _WIDE, _HIGH)
+            _draw(axes, sweep, what)
+            limit = _limit(sweep)
+            if what == "seconds" and limit:
+                sheet.say_at(left + _WIDE, top, limit, ha="right", fontsize=8, color=palette.FAILED)
+        return sheet
+
+
+def _draw(axes: Axes, sweep: Sweep, what: str) -> None:
+    name = sweep.names[0]
+    xs = np.array([point.values[name] for point in sweep.points], np.float64)
+    shown = []
+    for side in SIDES:
+        colour, dash, marker = _STYLE[side]
+        ys = sweep.column(side, what)
+        for at in _lines(sweep):
+            seen = at[np.isfinite(ys[at])]
+            axes.plot(xs[seen], ys[seen], color=colour, linestyle=dash, marker=marker, markersize=4,
+                      linewidth=1.6)  # fmt: skip
+            shown.append(ys[seen])
+            if what == "seconds":
+                _draw_spread(axes, sweep, side, xs, seen, colour)
+    values = np.concatenate(shown) if shown else np.zeros(0)
+    _scale(axes, "x", xs)
+    _scale(axes, "y", values, {"throughput": amount, "memory": _size}.get(what, duration))
+    axes.grid(color=palette.GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(one_line(name, 40), fontsize=8, color=palette.FAINT_INK, labelpad=2, parse_math=False)
+    if not len(values):
+        unknown = "this system does not tell" if what == "memory" else "nothing was measured"
+        say(axes, 0.5, 0.5, unknown, at=axes.transAxes, ha="center", color=palette.FAINT_INK)
+        return
+    for point in sweep.limits[:1]:
+        # From here on threads could not go on.
+        axes.axvline(point.values[name], color=palette.FAILED, linewidth=1.2, linestyle=":")
+
+
+def _limit(sweep: Sweep) -> str:
+    """Say where threads could not go on, and why; nothing if they always could."""
+    for point in sweep.limits:
+        if point.threads is not None:
+            return f"{said_values(point.values)}: threads {point.threads.note}"
+    return ""
+
+
+def _lines(sweep: Sweep) -> list[np.ndarray]:
+    """Give the points that one line goes through: those that differ in the first name only."""
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for at, point in enumerate(sweep.points):
+        groups.setdefault(tuple(point.values[name] for name in sweep.names[1:]), []).append(at)
+    return [np.array(group) for group in groups.values()]
+
+
+def _draw_spread(
+    axes: Axes, sweep: Sweep, side: str, xs: Floats, seen: np.ndarray, colour: str
+) -> None:
+    for at in seen.tolist():
+        seconds = getattr(sweep.points[at], side).seconds
+        if len(seconds) > 1:
+            axes.vlines(xs[at], seconds.min(), seconds.max(), color=colour, linewidth=1.0, alpha=0.7)
+
+
+def _scale(axes: Axes, which: str, values: Floats, said: object = amount) -> None:
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    positive = values[values > 0]
+    if len(positive) and len(positive) == len(values):
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        axis.set_major_locator(LogLocator(10, numticks=8))
+        low, high = float(positive.min()), float(positive.max())
+        if high < 10 * low:
+            # A scale with no power of ten in it would have no tick.
+            axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
+            spare = 1.15 if which == "x" else 1.4
+            (axes.set_xlim if which == "x" else axes.set_ylim)(low / spare, high * spare)
+        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: said(value)))  # type: ignore[operator]
+
+
+def _size(value: float) -> str:
+    """Give bytes as a person says them."""
+    for scale, letters in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= scale:
+            return f"{value / scale:.3g} {letters}"
+    return f"{value:.3g} bytes"
+
+
+def _draw_legend(sheet: Sheet, sweep: Sweep) -> None:
+    left = _LEFT
+    for side in SIDES:
+        if not any(getattr(point, side) for point in sweep.points):
+            continue
+        colour, dash, _ = _STYLE[side]
+        text = f"{'———' if dash == '-' else '– – –'}  {_called(side)}"
+        sheet.say_at(left, 0.5, text, color=colour, fontsize=8.5, fontweight="bold")
+        left += 0.085 * len(text) + 0.4
+    others = len(_lines(sweep))
+    if others > 1:
+        names = ", ".join(one_line(name, 30) for name in sweep.names[1:])
+        sheet.say_at(left, 0.5, f"a line for each of {count(others, 'value')} of {names}", fontsize=8.5,
+                     color=palette.FAINT_INK)  # fmt: skip
+
+
+def _called(side: str) -> str:
+    return "coroutines, one thread" if side == "coroutines" else "one thread per coroutine"
+
+
+# In words.
+
+
+def words(sweep: Sweep) -> str:
+    """Say what a sweep came to."""
+    lines = [_headline(sweep)]
+    lines += [_line(point) for point in sweep.points[:_MOST_LINES]]
+    if len(sweep.points) > _MOST_LINES:
+        lines.append(f"and {count(len(sweep.points) - _MOST_LINES, 'more point')}")
+    if len(sweep.points) < sweep.wanted or sweep.note:
+        why = f": {one_line(sweep.note, 300)}" if sweep.note else ""
+        lines.append(f"{number(len(sweep.points))} of {count(sweep.wanted, 'point')} were measured{why}")
+    repeats = max((len(point.coroutines.seconds) for point in sweep.points if point.coroutines), default=0)
+    if repeats == 1:
+        lines.append("each side ran once at every point, untraced (--repeat 5 gives medians)")
+    elif repeats:
+        lines.append(f"medians of {number(repeats)} untraced runs of each side, in turns")
+    return "\n".join(lines)
+
+
+def _headline(sweep: Sweep) -> str:
+    ratios = sweep.ratios
+    known = np.flatnonzero(np.isfinite(ratios))
+    said = f"a sweep over {', '.join(one_line(name, 30) for name in sweep.names)}"
+    if not len(known):
+        return f"{said}, {count(len(sweep.points), 'point')}"
+    first, last = int(known[0]), int(known[-1])
+    ends = [(first, _won(float(ratios[first])))]
+    if last != first:
+        ends.append((last, _won(float(ratios[last]))))
+    return f"{said}: " + "; ".join(
+        f"{won} at {said_values(sweep.points[at].values)}" for at, won in ends
+    )
+
+
+def _won(ratio: float) -> str:
+    """Say who was faster; one run of each side does not tell small differences."""
+    if max(ratio, 1 / ratio) <= CHANCE:
+        return "about the same"
+    return f"{times(ratio)} as fast as threads" if ratio > 1 else f"threads {times(1 / ratio)} as fast"
+
+
+def _line(point: Point) -> str:
+    said = f"{said_values(point.values)}: "
+    said += f"coroutines {_taken(point.coroutines)}, threads {_taken(point.threads)}"
+    ours, theirs = point.coroutines, point.threads
+    if ours and theirs and ours.whole and theirs.whole:
+        said += f": {factor(float(np.median(theirs.seconds) / np.median(ours.seconds)))} ×"
+    return said
+
+
+def _taken(measured: Measured | None) -> str:
+    if measured is None:
+        return "not tried"
+    return duration(float(np.median(measured.seconds))) if measured.whole else measured.note

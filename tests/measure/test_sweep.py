@@ -1,0 +1,140 @@
+"""A program for many values of a name, on both sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cells import cell, on_both_sides
+
+import coro_magic
+from coro_magic.measure import process
+from coro_magic.measure.options import Options
+
+TURNS = """
+n = 3
+def turns():
+    for _ in range(4):
+        yield
+for _ in range(n): turns()
+"""
+
+
+@pytest.fixture(scope="module")
+def swept():
+    return on_both_sides(TURNS, sweep="n=1,5,20")
+
+
+def test_every_value_is_measured_on_both_sides_and_the_run_that_is_shown_keeps_its_own(swept):
+    sweep = swept.run.sweep
+    assert sweep.names == ("n",)
+    assert [point.values for point in sweep.points] == [{"n": 1}, {"n": 5}, {"n": 20}]
+    assert swept.run.count == 3 and swept.names["n"] == 3
+    for side in ("coroutines", "threads"):
+        assert sweep.column(side, "count").tolist() == [1, 5, 20]
+        assert (sweep.column(side, "seconds") > 0).all()
+    assert sweep.points[2].coroutines.switches > 4 * 20
+    assert np.isfinite(sweep.ratios).all() and not sweep.note and not sweep.limits
+
+
+def test_a_name_that_nobody_binds_has_a_value_to_be_seen(swept):
+    ran = cell(TURNS.replace("n = 3\n", ""), sweep="n=1,90,1000", baseline="off")
+    assert ran.run.count == 90 == ran.names["n"]
+    assert ran.run.sweep.column("coroutines", "count").tolist() == [1, 90, 1000]
+    assert all(point.threads is None for point in ran.run.sweep.points)
+
+
+def test_two_names_make_a_grid():
+    names = {"__name__": "__main__", "n": 1, "m": 1}
+    ran = on_both_sides("def f(): yield\nfor _ in range(n * m): f()", names, sweep="n=1,2 m=1,3")
+    assert ran.run.sweep.column("coroutines", "count").tolist() == [1, 3, 2, 6]
+
+
+def test_threads_that_were_stopped_at_one_point_are_not_tried_at_a_larger_one(monkeypatch):
+    ask, asked = process.ask, []
+
+    def stopped_at_five(job):
+        asked.append((job.engine, job.values["n"]))
+        report = ask(job)
+        report.complete = job.engine == "coroutines" or job.values["n"] < 5
+        return report
+
+    monkeypatch.setattr("coro_magic.measure.sweep.ask", stopped_at_five)
+    sweep = on_both_sides(TURNS, sweep="n=1,5,20").run.sweep
+    assert ("threads", 20) not in asked and ("coroutines", 20) in asked
+    assert [point.values["n"] for point in sweep.limits] == [5]
+    assert np.isnan(sweep.ratios).tolist() == [False, True, True]
+    assert "threads were stopped after" in sweep.summary() and "not tried" in sweep.summary()
+
+
+def test_an_interrupt_keeps_the_points_that_are_done(monkeypatch):
+    ask = process.ask
+
+    def interrupted(job):
+        if job.values["n"] == 20:
+            raise KeyboardInterrupt
+        return ask(job)
+
+    monkeypatch.setattr("coro_magic.measure.sweep.ask", interrupted)
+    run = on_both_sides(TURNS, sweep="n=1,5,20").run
+    assert len(run.sweep.points) == 2 and run.sweep.wanted == 3 and run.sweep.note == "interrupted"
+    assert run.interrupted and "2 of 3 points were measured: interrupted" in run.summary()
+
+
+def test_with_repeats_every_point_is_a_median():
+    sweep = coro_magic.sweep(many, {"n": [1, 4]}, repeat=3)
+    assert [point.threads.seconds.shape for point in sweep.points] == [(3,), (3,)]
+    assert sweep.column("threads", "seconds")[0] == np.median(sweep.points[0].threads.seconds)
+    assert "medians of 3 untraced runs" in sweep.summary()
+
+
+def many(n):
+    for _ in range(n):
+        coro_magic.spawn(one())
+    yield
+
+
+def one():
+    yield
+
+
+def test_memory_is_known_on_linux_and_grows_with_what_a_program_holds():
+    sweep = coro_magic.sweep(holding, {"n": [1, 40]}, baseline="off")
+    small, large = sweep.column("coroutines", "memory")
+    if np.isnan(small):
+        pytest.skip("this system does not tell how large a process was")
+    assert large > 30_000_000 > small
+
+
+def holding(n):
+    kept = bytearray(n * 1_000_000)
+    yield
+    return len(kept)
+
+
+def test_a_coroutine_that_fails_ends_the_sweep_with_a_note():
+    sweep = coro_magic.sweep(failing, {"n": [1, 2, 3]}, baseline="off")
+    assert len(sweep.points) == 2 and "n = 2: the coroutines failed" in sweep.note
+
+
+def failing(n):
+    yield
+    if n == 2:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"clock": "virtual"}, "needs --clock real"), ({"record": "on"}, "needs --record off")],
+)
+def test_a_sweep_measures_time_and_says_so(options, message):
+    with pytest.raises(ValueError, match=message):
+        Options.of(sweep="n=1,2", **options)
+
+
+def test_functions_are_swept_over_their_arguments_and_not_over_names():
+    with pytest.raises(ValueError, match=r"coro_magic\.sweep"):
+        coro_magic.run(one, sweep="n=1,2")
+    with pytest.raises(TypeError):
+        coro_magic.sweep(3, {"n": [1]})
+    with pytest.raises(ValueError, match="none"):
+        coro_magic.sweep(many, {})
