@@ -36,7 +36,7 @@ def test_where_threads_could_not_go_on_it_is_marked_and_their_line_ends_before()
 def test_a_line_of_words_for_every_point_says_who_was_how_fast():
     said = swept(3, stopped_at=2).summary().splitlines()
     assert said[0].startswith("a sweep over n: 20 times as fast as threads at n = 1;")
-    assert said[1] == "n = 1: coroutines 150 µs, threads 3.00 ms: 20 ×"
+    assert said[1] == "n = 1: coroutines 150 µs, threads 3 ms: 20 ×"
     assert "threads were stopped after 2.0 s" in said[3] and "×" not in said[3]
 
 
