@@ -123,20 +123,20 @@ def _connection(name: str, default: str) -> Callable[[Any], Callable[..., Any]]:
 
 def patches() -> list[Patch]:
     """Give the patches for what this platform has, and for what is imported of `multiprocessing`."""
-    rows: list[tuple[Any, str, Any]] = [
-        (os, "waitpid", _waiting(0, 1)),
-        (os, "wait4", _waiting(0, 1)),
-        (os, "wait3", _waiting(-1, 0)),
-        (os, "wait", _wait),
-        (os, "system", in_thread("process")),
+    rows: list[tuple[Any, str, str, Any]] = [
+        (os, "waitpid", "process", _waiting(0, 1)),
+        (os, "wait4", "process", _waiting(0, 1)),
+        (os, "wait3", "process", _waiting(-1, 0)),
+        (os, "wait", "process", _wait),
+        (os, "system", "process", in_thread("process")),
     ]
     try:
         import fcntl
     except ImportError:
         pass
     else:
-        rows += [(fcntl, "flock", _file_lock), (fcntl, "lockf", _file_lock)]
-    found = [Patch(owner, name, "process", make) for owner, name, make in rows if hasattr(owner, name)]
+        rows += [(fcntl, name, "file lock", _file_lock) for name in ("flock", "lockf")]
+    found = [Patch(*row) for row in rows if hasattr(*row[:2])]
     try:
         import _multiprocessing  # type: ignore[import-not-found]
     except ImportError:

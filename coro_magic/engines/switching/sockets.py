@@ -358,38 +358,34 @@ def _closing(original: Any) -> Callable[..., Any]:
     return cooperative
 
 
-def _verb(name: str) -> str:
-    """Give what a method waits for, which is one thing whatever the variant of the call."""
-    return next((verb for verb in ("recv", "send", "connect") if name.startswith(verb)), name.lstrip("_"))
-
-
 # Those that ask by themselves who is calling.
 _GUARDED = (_recv, _sendall)
 
 
 def patches() -> list[Patch]:
     """Give the patches for what this platform has."""
-    rows: list[tuple[str, Any]] = [
+    rows: list[tuple[str, str, Any]] = [
         # connect before connect_ex: it takes the latter's original.
-        ("connect", _connect),
-        ("connect_ex", _connect_ex_patch),
-        ("_accept", _accept),
-        ("recv", _recv),
-        ("recv_into", _with_flags("recv", False, 2)),
-        ("recvfrom", _with_flags("recv", False, 1)),
-        ("recvfrom_into", _with_flags("recv", False, 2)),
-        ("send", _send),
-        ("sendall", _sendall),
-        ("sendto", _sendto),
-        ("recvmsg", _filled("recv", (0, 0))),
-        ("recvmsg_into", _filled("recv", (0, 0))),
-        ("sendmsg", _sendmsg),
-        ("_sendfile_use_sendfile", _sendfile),
-        ("_real_close", _closing),
-        ("detach", _closing),
+        ("connect", "connect", _connect),
+        ("connect_ex", "connect", _connect_ex_patch),
+        ("_accept", "accept", _accept),
+        ("recv", "recv", _recv),
+        ("recv_into", "recv", _with_flags("recv", False, 2)),
+        ("recvfrom", "recv", _with_flags("recv", False, 1)),
+        ("recvfrom_into", "recv", _with_flags("recv", False, 2)),
+        ("send", "send", _send),
+        ("sendall", "send", _sendall),
+        ("sendto", "send", _sendto),
+        ("recvmsg", "recv", _filled("recv", (0, 0))),
+        ("recvmsg_into", "recv", _filled("recv", (0, 0))),
+        ("sendmsg", "send", _sendmsg),
+        ("_sendfile_use_sendfile", "send", _sendfile),
+        ("_real_close", "close", _closing),
+        ("detach", "close", _closing),
     ]
     return [
-        Patch(socket.socket, name, _verb(name), make, everywhere=make in _GUARDED)
-        for name, make in rows
+        # To close is no wait, and the baseline writes none down.
+        Patch(socket.socket, name, verb, make, everywhere=make in _GUARDED, recorded=make is not _closing)
+        for name, verb, make in rows
         if hasattr(socket.socket, name)
     ]
