@@ -84,6 +84,7 @@ class Levels:
         self._intervals = intervals
         self._seconds = seconds
         self._coarse: Floats | None = None
+        self._per_group = 1  # rows in a group of it
         self.line_of_row: Ints = np.arange(len(trace), dtype=np.int64)
         self.display = len(trace)
         self.turns = trace.unit == "coroutine"
@@ -158,7 +159,9 @@ class Levels:
         """Give cells of a run that was too long for its detail: those of its grid that lie nearest."""
         if self._coarse is None:
             coarse = self._trace.occupancy(1024, 4096, self._seconds)
-            sizes = np.diff(np.arange(coarse.shape[0] + 1) * len(self._trace) // coarse.shape[0])
+            self._per_group = self._trace.cells().per_group
+            # The last group may have fewer rows than the others.
+            sizes = np.bincount(np.arange(len(self._trace)) // self._per_group, minlength=coarse.shape[0])
             self._coarse = coarse[:, :, list(_ORDER)] / np.maximum(sizes, 1)[:, None, None]
         groups, bins = self._coarse.shape[:2]
         length = self._trace.switches if view.in_switches else self._seconds
@@ -169,7 +172,7 @@ class Levels:
         lines = self.line_of_row
         shown = view.has(lines)
         cell = view.line_of(lines[shown])
-        group = rows[shown] * groups // max(len(self._trace), 1)
+        group = rows[shown] // self._per_group
         weights = np.zeros((view.lines, groups))
         np.add.at(weights, (cell, group), 1.0)
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1.0)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coro_magic.engines.trace import STATES
+from coro_magic.engines.grid import Grid
+from coro_magic.engines.trace import STATES, YIELDED
 from coro_magic.language import Channel, State, gather, sleep, spawn
 
 from .runs import run
@@ -69,6 +70,13 @@ def test_the_coarse_timeline_tells_the_same_as_the_detailed_one(clock: str) -> N
     assert coarse.occupancy(1, 1)[0, 0, 2] == pytest.approx(fine.occupancy(1, 1)[0, 0, 2], rel=0.1)
     with pytest.raises(ValueError, match="occupancy"):
         coarse.intervals()
+
+
+def test_a_coarse_timeline_that_ends_within_its_last_bin_counts_all_resumptions() -> None:
+    grid = Grid(rows=1, bins=4, fixed=(1, 4.0))
+    times = np.array([0.5, 1.5, 2.5, 3.25])
+    grid.pour(np.zeros(4, np.int64), np.full(4, YIELDED), times, times - 0.125)
+    assert grid.progress(np.array([0.0, 2.0, 3.25])).tolist() == [0, 2, 4]
 
 
 def test_states_are_right_after_the_run() -> None:

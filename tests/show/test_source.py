@@ -113,6 +113,24 @@ def test_cells_are_the_shares_of_time_that_the_bars_say() -> None:
                 assert cells[line, at, channel] == pytest.approx(share, abs=1.01 / 255)
 
 
+def test_cells_of_a_run_without_detail_are_those_of_the_rows_that_they_stand_for() -> None:
+    def body() -> Iterator[Any]:
+        # Row by row four neighbours that wait and four that end at once; four are kept as one.
+        for row in range(1, 513):
+            spawn(nap(row // 4 % 2))
+        yield sleep(0.02)
+
+    def nap(idle: int) -> Iterator[Any]:
+        if idle:
+            yield sleep(0.02)
+
+    run = run_of(body, detail=0, clock="virtual")
+    waits = run.trace.totals()["waiting"] > 0.01
+    view = View(0.0, run.elapsed, False, 4, 513, 509, 1)
+    cells = Levels(run.trace, None, run.elapsed).cells(view)
+    assert (cells[:, 0, 2] > 127).tolist() == waits[4:].tolist()
+
+
 def test_a_long_run_is_sent_as_a_first_view_and_a_closer_look_gives_its_bars(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
