@@ -99,14 +99,14 @@ def _time(run: Run, facts: _Facts) -> list[str]:
     said = []
     busy = facts.busy(run)
     if busy >= 0.9:
-        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}: somebody ran "
-                    "nearly all the time.")  # fmt: skip
+        said.append(f"The one thread was taken for {percent(busy)} of the run's {duration(run.elapsed)}: "
+                    "somebody ran nearly all the time.")  # fmt: skip
     else:
-        said.append(f"The one thread was taken for {percent(busy)} of {duration(run.elapsed)}. In the rest "
-                    "of the time nobody could run: everybody waited, or the scheduler was at "
+        said.append(f"The one thread was taken for {percent(busy)} of the run's {duration(run.elapsed)}. In "
+                    "the rest nobody could run: everybody waited, or the scheduler was at "
                     "work.")  # fmt: skip
     if facts.blocked > 0.05 * run.elapsed:
-        said.append(f"For {duration(facts.blocked)} of it a step held the thread and did not compute.")
+        said.append(f"For {duration(facts.blocked)} of the run a step held the thread and did not compute.")
     at_once = facts.waiting / run.elapsed if run.elapsed > 0 else 0.0
     if facts.waiting > 0.01 * run.elapsed:
         said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {_mean(at_once)} "
@@ -131,7 +131,9 @@ def _for_what(run: Run) -> str:
     if not whole:
         return ""
     most = max(sums, key=lambda verb: sums[verb])
-    return f" Most of it, {percent(sums[most] / whole)}, was for {most}."
+    if len(sums) == 1:
+        return f" All of it was for {most}."
+    return f" Of this waiting {percent(sums[most] / whole)} was for {most}."
 
 
 # Which side won.

@@ -196,7 +196,7 @@ def _where_time_went(run: Run) -> list[str]:
         said = ", ".join(f"{state} {percent(seconds / whole)}" for state, seconds in sums.items())
         if few_events(trace):
             said += _reasons(seconds_by_verb(trace, trace.intervals()))
-        lines.append(f"the coroutines' time: {said}")
+        lines.append(f"the coroutines' time, {duration(whole)} all added up: {said}")
     if run.slow_steps:
         return lines  # the longest is named among them
     row = int(np.argmax(totals["longest"]))
@@ -261,14 +261,14 @@ def slow_limit(run: Run) -> float:
 
 
 def _reasons(seconds: dict[str, float]) -> str:
-    """Say what for: ``: sleep``, or `` (sleep 80 %, get 20 %)`` of the waiting."""
+    """Say what for: `` (all of it sleep)``, or `` (of that sleep 80 %, get 20 %)``."""
     whole = sum(seconds.values())
     if not whole:
         return ""
     largest = sorted(seconds, key=lambda verb: -seconds[verb])[:3]
     if len(seconds) == 1:
         return f" (all of it {largest[0]})"
-    return " (" + ", ".join(f"{verb} {percent(seconds[verb] / whole)}" for verb in largest) + " of it)"
+    return " (of that " + ", ".join(f"{verb} {percent(seconds[verb] / whole)}" for verb in largest) + ")"
 
 
 def _with_place(task: Task) -> str:

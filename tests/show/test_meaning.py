@@ -50,13 +50,13 @@ def held(seconds: float, busy: float, call: str = "f()") -> SlowStep:
 
 
 def test_a_thread_that_is_idle_and_one_that_is_taken_are_told_apart() -> None:
-    assert "taken for 10 % of 1 s" in said(made(1.0, 0.1), "time")
+    assert "taken for 10 % of the run's 1 s" in said(made(1.0, 0.1), "time")
     assert "somebody ran nearly all the time" in said(made(1.0, 0.98), "time")
 
 
 def test_waits_are_added_up_with_how_many_went_on_at_once_and_what_for() -> None:
     text = said(run_of(sleepers(4)), "time")
-    assert "at once on average" in text and "100 %, was for sleep" in text
+    assert "at once on average" in text and "All of it was for sleep." in text
 
 
 def test_those_who_were_ready_are_counted() -> None:

@@ -89,8 +89,9 @@ def test_the_summary_names_the_first_few_only() -> None:
 
 
 def test_the_summary_says_where_the_time_went_and_for_what_the_coroutines_waited() -> None:
-    (line,) = (line for line in show.summary(run_of(sleepers(3))).splitlines() if "time:" in line)
-    assert "running" in line and "waiting" in line and "all of it sleep" in line
+    summary = show.summary(run_of(sleepers(3)))
+    (line,) = (line for line in summary.splitlines() if line.startswith("the coroutines' time"))
+    assert "all added up: running" in line and "waiting" in line and "all of it sleep" in line
 
 
 def test_the_summary_repeats_notes_differences_and_what_never_started() -> None:
