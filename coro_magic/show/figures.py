@@ -17,14 +17,16 @@ from .side import NOT_BEGUN, OTHER, Side, read, waits_of
 from .text import duration
 from .words import headline, slow_limit
 
-_TITLE = 96  # characters of the headline in a line
+_TITLE = 64  # characters of the headline in a line
 _RIGHT = 0.3
 _CAPTION = 0.24
+_LINE = 0.17  # from one line of a caption to the next
+_LEFT = 0.15
 _GAP = 0.12
 _AXIS = 0.46  # the time axis with its label
 _ZOOM_BELOW = 0.2  # of the time axis: what is shorter is drawn a second time, magnified
 _ZOOM_AXIS = 0.3
-_THROUGHPUT = 1.05
+_THROUGHPUT = 0.9
 
 
 def picture(run: Run) -> Figure:
@@ -54,7 +56,7 @@ def throughput_plot(run: Run) -> Figure:
         sheet = Sheet(3.4)
         _title(sheet, headline(run))
         top = 0.5
-        top = _throughput_caption(sheet, sides, 0.75, top)
+        top = _throughput_caption(sheet, sides, _LEFT, top)
         throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, 3.4 - top - _AXIS), sides,
                         _until(sides))  # fmt: skip
         return sheet
@@ -71,23 +73,35 @@ def _until(sides: Sequence[Side]) -> float:
 def _title(sheet: Sheet, text: str) -> float:
     """Write the headline; gives the height that it takes, in inches."""
     lines = _title_lines(text)
-    size = min(12.0, 12.0 * _TITLE / max(len(line) for line in lines))
+    size = min(11.0, 11.0 * _TITLE / max(len(line) for line in lines))
     for number, line in enumerate(lines):
-        sheet.say_at(0.15, 0.12 + 0.22 * number, line, fontsize=size, fontweight="bold")
+        sheet.say_at(_LEFT, 0.12 + 0.22 * number, line, fontsize=size, fontweight="bold")
     return 0.18 + 0.22 * len(lines)
 
 
 def _title_lines(text: str) -> list[str]:
-    """Break the headline where it must be, rather than write it a little smaller."""
-    return [text] if len(text) <= 1.15 * _TITLE else textwrap.wrap(text, _TITLE)
+    """Break the headline where it must be, between its parts if it can, rather than write it a little smaller."""
+    if len(text) <= 1.15 * _TITLE:
+        return [text]
+    lines = [""]
+    for part in text.replace("; ", ";\n").split("\n"):
+        if len(lines[-1]) + 1 + len(part) > _TITLE:
+            lines.append(part)
+        else:
+            lines[-1] = f"{lines[-1]} {part}".lstrip()
+    return [piece for line in lines for piece in textwrap.wrap(line, _TITLE)]
 
 
 def _throughput_caption(sheet: Sheet, sides: Sequence[Side], left: float, top: float) -> float:
     counted = [side for side in sides if not side.empty]
     for number, side in enumerate(counted):
         text, colour = throughput.caption(side)
-        sheet.say_at(left + number * 4.3, top, text, color=colour, fontsize=8.5, fontweight="bold")
-    return top + _CAPTION
+        sheet.say_at(left, top + number * _LINE, text, color=colour, fontsize=8.5, fontweight="bold")
+    return top + _throughput_caption_height(sides)
+
+
+def _throughput_caption_height(sides: Sequence[Side]) -> float:
+    return _CAPTION + _LINE * (sum(not side.empty for side in sides) - 1)
 
 
 class _Layout:
@@ -108,7 +122,7 @@ class _Layout:
         self.with_throughput = with_throughput and any(not side.empty for side in sides)
         self.left = self._left()
         self.width = WIDTH - self.left - _RIGHT
-        most = (2.1, 1.5) if len(sides) == 2 else (3.0, 0.0)
+        most = (1.9, 1.3) if len(sides) == 2 else (2.4, 0.0)
         self.heights = [rows.height_of(side, high) for side, high in zip(sides, most, strict=False)]
 
     def _left(self) -> float:
@@ -138,7 +152,7 @@ class _Layout:
         for side, height in zip(self.sides, self.heights, strict=True):
             high += _CAPTION + self._flags_height(side) + height + _GAP
             high += _ZOOM_AXIS if self._zoomed(side) else 0.0
-        high += _CAPTION + _THROUGHPUT if self.with_throughput else 0.0
+        high += _throughput_caption_height(self.sides) + _THROUGHPUT if self.with_throughput else 0.0
         high += _AXIS if self._legend() else 0.0
         sheet = Sheet(high)
         top = _title(sheet, self.title) + 0.02
@@ -146,10 +160,10 @@ class _Layout:
         top += 0.12 + 0.22 * legend_lines
         for number, (side, height) in enumerate(zip(self.sides, self.heights, strict=True)):
             last = number == len(self.sides) - 1 and not self.with_throughput
-            sheet.say_at(self.left, top, self.captions[number], fontsize=8.5, fontweight="bold")
+            sheet.say_at(_LEFT, top, self.captions[number], fontsize=8.5, fontweight="bold")
             top = self._draw_side(sheet, side, top, height, last)
         if self.with_throughput:
-            top = _throughput_caption(sheet, self.sides, self.left, top)
+            top = _throughput_caption(sheet, self.sides, _LEFT, top)
             axes = sheet.axes_at(self.left, top, self.width, _THROUGHPUT)
             throughput.draw(axes, self.sides, self.axis)
         return sheet
@@ -231,7 +245,8 @@ class _Layout:
     def _columns(self) -> int:
         """Give how many legend entries fit side by side."""
         labels = [str(handle.get_label()) for handle in self._legend()]
-        for lines in (1, 2, 3):
+        columns = 1
+        for lines in range(1, len(labels) + 1):
             columns = max(-(-len(labels) // lines), 1)
             # Entries go down the columns.
             wide = [max(map(len, labels[at : at + lines])) for at in range(0, len(labels), lines)]

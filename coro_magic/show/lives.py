@@ -131,7 +131,7 @@ def _distributions(verbs: Sequence[str], waits: Sequence[dict[str, Floats]]) -> 
     low, high = max(float(everything.min()), 1e-9), float(everything.max())
     # Some room on both sides, also where all waits are equally long.
     edges = np.geomspace(low / 1.3, high * 1.3, _BINS + 1)
-    sheet = Sheet(0.9 + (_PANE + 0.4) * len(verbs) + 0.3)
+    sheet = Sheet(0.9 + (_PANE + 0.23 + 0.17 * len(waits)) * len(verbs) + 0.3)
     sheet.say_at(0.15, 0.12, "How long the waits were, by what they were for", fontsize=11, fontweight="bold")
     sheet.say_at(0.15, 0.44, "■", color=palette.RUNNING, fontsize=9)
     sheet.say_at(0.31, 0.44, "coroutines", fontsize=8.5)
@@ -140,22 +140,25 @@ def _distributions(verbs: Sequence[str], waits: Sequence[dict[str, Floats]]) -> 
         sheet.say_at(1.62, 0.44, "threads", fontsize=8.5)
     top = 0.78
     for place, verb in enumerate(verbs):
-        sheet.say_at(0.75, top, _said(verb, waits), fontsize=8.5, fontweight="bold")
-        top += 0.24
+        sheet.say_at(0.15, top, one_line(verb, 14), fontsize=8.5, fontweight="bold")
+        for line in _said(verb, waits):
+            sheet.say_at(1.4, top, line, fontsize=8.5)
+            top += 0.17
+        top += 0.07
         axes = sheet.axes_at(0.75, top, WIDTH - 1.05, _PANE)
         _one_distribution(axes, verb, waits, edges, last=place == len(verbs) - 1)
         top += _PANE + 0.16
     return sheet
 
 
-def _said(verb: str, waits: Sequence[dict[str, Floats]]) -> str:
+def _said(verb: str, waits: Sequence[dict[str, Floats]]) -> list[str]:
     parts = []
     for unit, side in zip(("coroutines", "threads"), waits, strict=False):
         if verb in side:
             seconds = side[verb]
             parts.append(f"{unit}: {number(len(seconds))}, median {duration(float(np.median(seconds)))}, "
                          f"longest {duration(float(seconds.max()))}")  # fmt: skip
-    return f"{one_line(verb, 24)}    " + "    ".join(parts)
+    return parts
 
 
 def _one_distribution(

@@ -179,7 +179,7 @@ def test_a_picture_of_any_number_of_coroutines_has_a_bounded_number_of_parts_and
     assert artists(figure) < 2000
     assert len(show.png(figure)) < 150_000
     width, height = figure.get_size_inches()
-    assert width == 10 and 3 < height < 8
+    assert width == 6.4 and 3 < height < 8
 
 
 def test_many_steps_of_few_coroutines_are_an_image_not_bars() -> None:
