@@ -59,6 +59,7 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
         )
         pages = [VBox() for _ in makers]
         self.tab = Tab(children=pages, titles=TITLES)
+        self.tab.add_class("coro-tabs")
         waiting = dict(enumerate(makers))
 
         def fill(index: int | None) -> None:
