@@ -32,7 +32,8 @@ def row_columns(run: Run, intervals: Intervals | None) -> tuple[list[str], Colum
     ``base`` and ``number`` are the name (see `Trace.name_columns`); ``parent`` a row; ``final`` an index
     into `STATES`, -1 for a row that did not end; ``born``, ``ended``, ``running``, ``ready``,
     ``waiting`` and ``longest`` (the longest wait) seconds; ``resumptions`` a number; ``flags`` 1 for
-    driven by hand, 2 for a daemon, 4 for the cell's body, added up.
+    driven by hand, 2 for a daemon, 4 for the cell's body, added up; ``turn``, where bars are known, how many
+    switches there had been by its last bar's end.
     """
     trace = run.trace
     rows = len(trace)
@@ -50,6 +51,7 @@ def row_columns(run: Run, intervals: Intervals | None) -> tuple[list[str], Colum
         "longest": _longest_waits(rows, intervals, totals.get("waiting", none)),
         "resumptions": totals.get("resumptions", none).astype(np.int32),
         "flags": row_flags(run, rows, driven=trace.driven_rows(), daemons=trace.daemons),
+        **({} if intervals is None else {"turn": _last_turns(rows, intervals)}),
     }
 
 
@@ -75,6 +77,12 @@ def row_flags(
     for flag, rows in ((BY_HAND, by_hand), (DAEMON, daemons), (BODY, body), (HEEDED, heeded)):
         flags[np.fromiter(rows, np.int64)] |= flag
     return flags
+
+
+def _last_turns(rows: int, intervals: Intervals) -> Column:
+    last = np.zeros(rows, np.int32)
+    np.maximum.at(last, intervals.row, intervals.turn_end.astype(np.int32))
+    return last
 
 
 def _longest_waits(rows: int, intervals: Intervals | None, waiting: Column) -> Column:

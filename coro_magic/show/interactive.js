@@ -45,7 +45,10 @@ function number(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-function counted(value, noun) { return `${number(value)} ${noun}${value === 1 ? "" : "s"}`; }
+// Of a coroutine's side its switches, of threads their resumptions: when the system switched them nobody saw.
+function switched(side, count) { return side.takesTurns ? counted(count, "switch", "switches") : counted(count, "resumption"); }
+
+function counted(value, noun, plural = `${noun}s`) { return `${number(value)} ${value === 1 ? noun : plural}`; }
 
 function duration(seconds) {
   if (!Number.isFinite(seconds)) return "an unknown time";
@@ -178,6 +181,7 @@ class Side {
     this.longest = column("row.longest", Float32Array, 0);
     this.resumptions = column("row.resumptions", Int32Array, 0);
     this.flags = column("row.flags", Uint8Array, 0);
+    this.turn = columns["row.turn"] || null;
     this.cellsMode = meta.mode === "cells";
     this.bars = this.cellsMode ? null : new Bars(columns, this.rows);
     this.edges = columns["edge.from"] ? {
@@ -1011,7 +1015,7 @@ class Timeline {
       }
     }
     const indented = this.order === "tree" || this.order === "function" ? 14 : 0;
-    this.gutter = Math.round(clamp(widest + 26 + indented, 68, Math.min(190, width * 0.26)));
+    this.gutter = Math.round(clamp(widest + 26 + indented, 68, Math.min(190, width * 0.3)));
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
     const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
@@ -1188,7 +1192,7 @@ class Timeline {
   caption(side) {
     const count = side.meta.hasBody ? side.rows - 1 : side.rows;
     const noun = side.takesTurns ? `${counted(count, "coroutine")}, 1 thread` : count === 1 ? "1 thread" : `${number(count)} threads, one per coroutine`;
-    return [noun, `${side.meta.complete === false ? "more than " : ""}${duration(side.seconds)}${side.virtual || side.meta.virtual ? " of virtual time" : ""}, ${counted(side.switches, "switch").replace("switchs", "switches")}`];
+    return [noun, `${side.meta.complete === false ? "more than " : ""}${duration(side.seconds)}${side.virtual || side.meta.virtual ? " of virtual time" : ""}, ${switched(side, side.switches)}`];
   }
 
   drawSide(rows, ticks) {
@@ -1571,8 +1575,7 @@ class Timeline {
   endOf(rows, row, axis) {
     const { side } = rows;
     if (axis === "time") return Number.isFinite(side.ended[row]) ? side.ended[row] : side.seconds;
-    const { bars } = side;
-    return bars && bars.start[row + 1] > bars.start[row] ? bars.send[bars.start[row + 1] - 1] : NaN;
+    return side.turn ? side.turn[row] : NaN;
   }
 
   hatch() {
@@ -2365,7 +2368,13 @@ function shortFile(file) {
 
 // ---------------------------------------------------------------- step mode
 
-// Plays what `--record` wrote down: after each switch, where every coroutine stands, with its locals.
+// How a coroutine stands: in words for the step that it has just made, and for later ones.
+const STOOD = {
+  ready: ["ran, is ready again", "ready"], waiting: ["ran, now waits", "waits"], running: ["resumes another by hand", "waits for whom it resumed"],
+  done: ["ran to its end", "has ended"], failed: ["ran, and failed", "failed"], cancelled: ["was cancelled", "cancelled"],
+};
+
+// Plays what `--record` wrote down: after each step, where every coroutine stands, with its locals.
 class Stepper {
   constructor(view, { codes, steps, truncated }) {
     this.view = view;
@@ -2384,7 +2393,8 @@ class Stepper {
     this.grid = h("div", { class: "coro-columns", "data-testid": "coro-columns" });
     this.root = h("section", { class: "coro-steps", "aria-label": "Step mode", "data-testid": "coro-steps" },
       h("div", { class: "coro-player" }, this.player, this.back, this.forward, this.slider, this.speed, this.where),
-      truncated ? h("p", { class: "coro-note" }, `Only the first ${number(steps.length)} switches were recorded.`) : null, this.grid);
+      h("p", { class: "coro-note" }, "A step ends where a coroutine lets go of the thread, or resumes another by hand. The marked line is where it stands then, with its local names below."),
+      truncated ? h("p", { class: "coro-note" }, `Only the first ${number(steps.length)} steps were recorded, up to switch ${number(steps.at(-1).switch)} of ${number(view.sides[0].switches)}.`) : null, this.grid);
     // Which steps belong to a row: what a row looked like at any step is found by halving.
     this.byRow = new Map();
     steps.forEach(({ row }, i) => { if (!this.byRow.has(row)) this.byRow.set(row, []); this.byRow.get(row).push(i); });
@@ -2436,8 +2446,8 @@ class Stepper {
     this.slider.value = String(at);
     this.back.disabled = at === 0;
     this.forward.disabled = at >= this.steps.length - 1;
-    this.where.textContent = `switch ${number(step.switch)}, step ${number(at + 1)} of ${number(this.steps.length)}`;
-    this.slider.setAttribute("aria-valuetext", `${view.sides[0].name(step.row)} ran, ${this.where.textContent}`);
+    this.where.textContent = `step ${number(at + 1)} of ${number(this.steps.length)}, ${step.switch ? `after ${switched(view.sides[0], step.switch)}` : "before the first switch"}`;
+    this.slider.setAttribute("aria-valuetext", `${view.sides[0].name(step.row)} ${STOOD[step.state]?.[0] || step.state}, ${this.where.textContent}`);
     this.drawColumns(at);
     view.step = shown ? step : null;
     if (shown) {
@@ -2473,8 +2483,7 @@ class Stepper {
   content(step, now) {
     const { view } = this;
     const frames = step.frames || [];
-    const out = [h("header", {}, h("b", {}, view.sides[0].name(step.row)), h("span", {}, now ? `ran, now ${step.state}` : step.state))];
-    if (!frames.length) out.push(h("p", {}, step.state));
+    const out = [h("header", {}, h("b", {}, view.sides[0].name(step.row)), h("span", {}, STOOD[step.state]?.[now ? 0 : 1] || step.state))];
     frames.forEach(([index, line, locals], depth) => {
       const code = this.codes[index] || { name: "?", file: "", first: line, lines: [] };
       const inner = depth === frames.length - 1;
@@ -2491,20 +2500,20 @@ class Stepper {
 
 // ---------------------------------------------------------------- small drawings
 
-// Make a text fit a width in pixels; with `keepEnd` the dots stand in front of its last letters.
+// Make a text fit a width in pixels; with `keepEnd` the dots stand in its middle.
 function fitted(context, text, room, keepEnd = false) {
   text = String(text);
   // Line ends and other control characters have no width of their own to show.
   text = text.slice(0, 400).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "␣");
   if (context.measureText(text).width <= room) return text;
-  const tail = keepEnd ? Math.min(5, Math.max(2, (text.match(/[-\d ×,().+]*\d\)?$/) || [""])[0].length)) : 0;
-  const end = tail ? text.slice(-tail) : "";
-  let low = 0, high = text.length - tail;
+  // Names that begin alike often differ at the end: that has half of the letters.
+  const cut = (letters) => { const end = keepEnd ? letters >> 1 : 0; return `${text.slice(0, letters - end)}…${end ? text.slice(-end) : ""}`; };
+  let low = 0, high = text.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (context.measureText(`${text.slice(0, middle)}…${end}`).width <= room) low = middle; else high = middle - 1;
+    if (context.measureText(cut(middle)).width <= room) low = middle; else high = middle - 1;
   }
-  return low || end ? `${text.slice(0, low)}…${end}` : "";
+  return low ? cut(low) : "";
 }
 
 function triangle(c, x, y, open, colour) {
