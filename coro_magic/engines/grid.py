@@ -160,13 +160,14 @@ class Grid:
         return np.maximum(at_most(at_most(out, groups, 0, np.sum), bins, 1, np.mean), 0.0)
 
     def progress(self, edges: Floats) -> Ints:
-        """Give the number of resumptions before each of `edges`, in seconds; the last is the end of the run."""
+        """Give the number of resumptions before each of `edges`, in seconds; the last ends the run."""
         # The last bin that is used reaches beyond the end, but what is in it came before.
         used = max(1, min(self.bins, int(np.ceil(edges[-1] / self.width - 1e-9))))
         known = np.append(0, np.cumsum(self._resumptions)[:used])
         known[-1] = self._resumptions.sum()
         at = np.append(np.arange(used) * self.width, edges[-1])
-        return np.interp(edges, at, known).astype(np.int64)
+        counts: Ints = np.interp(edges, at, known).astype(np.int64)
+        return counts
 
 
 def _pairs(values: NDArray[Any], axis: int) -> NDArray[Any]:

@@ -125,9 +125,9 @@ def reason_of(trace: Trace, reason: Reason) -> dict[str, Any]:
     """Give one reason for waiting as plain data."""
     where = reason.where
     if where is None:
-        return {"verb": one_line(reason.verb, 40), "line": None, "file": "", "text": ""}
+        return {"verb": one_line(reason.verb, 24), "line": None, "file": "", "text": ""}
     return {
-        "verb": one_line(reason.verb, 40),
+        "verb": one_line(reason.verb, 24),
         "line": where.line,
         "file": short_file(where.file),
         "text": line_text(trace, where),

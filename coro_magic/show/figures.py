@@ -80,7 +80,7 @@ def _title(sheet: Sheet, text: str) -> float:
 
 
 def _title_lines(text: str) -> list[str]:
-    """Break the headline where it must be, between its parts if it can, rather than write it a little smaller."""
+    """Break the headline where it must be, between its parts if it can, rather than write it smaller."""
     if len(text) <= 1.15 * _TITLE:
         return [text]
     lines = [""]

@@ -482,17 +482,16 @@ class Room {
 // The cells of a reply in the same form. Their bytes are shares of the rows of a line of cells; with `turns`, where
 // only one row runs at a time, that of running is the share of the time in which one of them did.
 function sharesOfReply(bytes, groups, bins, sizes, turns) {
-  const stride = bins + 1;
-  const part = new Float32Array(groups * 3 * stride);
+  const stride = bins + 1, channels = bytes.length / (groups * bins);
+  const part = new Float32Array(groups * channels * stride);
   for (let g = 0, k = 0; g < groups; g++) {
     const scale = sizes[g] / 255, ran = turns ? 1 / 255 : scale;
-    for (let i = 0; i < bins; i++, k += 3) {
-      part[(g * 3 + RUNNING) * stride + i] = bytes[k] * ran;
-      part[(g * 3 + READY) * stride + i] = bytes[k + 1] * scale;
-      part[(g * 3 + WAITING) * stride + i] = bytes[k + 2] * scale;
+    const at = g * channels * stride;
+    for (let i = 0; i < bins; i++) {
+      for (let c = 0; c < channels; c++, k++) part[at + c * stride + i] = bytes[k] * (c === RUNNING ? ran : scale);
     }
   }
-  return { groups, bins, stride, channels: 3, part, size: sizes };
+  return { groups, bins, stride, channels, part, size: sizes };
 }
 
 // Mix the colours of the states in each cell, for many rows; as `mixed_colours` in rows.py.
@@ -589,26 +588,7 @@ function isDark(element) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-// Which waits have colours of their own: the longest three, the same on both sides; as `waits_of` in side.py.
-function chooseWaits(sides) {
-  const drawn = sides.filter((side) => side.rows && !side.meta.empty);
-  const sums = new Map();
-  for (const side of drawn) {
-    if (!side.bars) return ["waiting"];
-    const { bars } = side;
-    const own = new Float64Array(side.reasons.length + 1);
-    for (let i = 0; i < bars.length; i++) if (bars.state[i] === WAITING) own[bars.reason[i] + 1 || 0] += bars.end[i] - bars.begin[i];
-    own.forEach((seconds, i) => {
-      const verb = i ? side.reasons[i - 1].verb : "waiting";
-      if (seconds > 0) sums.set(verb, (sums.get(verb) || 0) + seconds);
-    });
-  }
-  const begun = [...sums.keys()].filter((verb) => verb !== NOT_BEGUN).sort((a, b) => sums.get(b) - sums.get(a));
-  const chosen = begun.slice(0, LIGHT.waits.length);
-  if (sums.has(NOT_BEGUN)) chosen.push(NOT_BEGUN);
-  if (begun.length > LIGHT.waits.length) chosen.push(OTHER);
-  return chosen;
-}
+function waitLabel(verb) { return ["waiting", NOT_BEGUN, OTHER].includes(verb) ? verb : `waiting: ${verb}`; }
 
 function waitColour(theme, waits, verb) {
   if (verb === NOT_BEGUN) return theme.notBegun;
@@ -734,7 +714,8 @@ class Timeline {
     this.source = source;
     this.meta = meta || {};
     this.sides = (this.meta.sides || []).map((side, i) => new Side(side, buffers || [], i));
-    this.waits = chooseWaits(this.sides);
+    // Which waits have colours of their own: the longest three, the same on both sides (see `waits_of` in side.py).
+    this.waits = this.meta.waits || [];
     this.key = Math.random().toString(36).slice(2);
     this.axis = "time";
     this.filter = { text: "", state: -2 };
@@ -1718,10 +1699,10 @@ class Timeline {
         cells = shares(side.bars, this.axis, lines, 0, 1, 1, 0, length, wide, this.colours[side.index].slots);
       } else if (rows.whole[this.axis]) {
         const { cells: known } = rows.whole[this.axis];
-        const stride = known.stride, part = new Float32Array(3 * stride);
+        const { stride, channels } = known, length = channels * stride, part = new Float32Array(length);
         let size = 0;
-        for (let g = 0; g < known.groups; g++) { size += known.size[g]; for (let i = 0; i < 3 * stride; i++) part[i] += known.part[g * 3 * stride + i]; }
-        cells = { groups: 1, bins: known.bins, stride, channels: 3, part, size: Float32Array.of(size) };
+        for (let g = 0; g < known.groups; g++) { size += known.size[g]; for (let i = 0; i < length; i++) part[i] += known.part[g * length + i]; }
+        cells = { groups: 1, bins: known.bins, stride, channels, part, size: Float32Array.of(size) };
       }
       if (cells) paintStacked(raster, cells, 0, 0, wide / cells.bins, 0, high, this.colours[side.index]);
       return raster.done();
@@ -1918,7 +1899,7 @@ class Timeline {
     sample(bar(theme.running, HEIGHTS[RUNNING]), "running");
     if (this.sides.some((side) => !side.takesTurns)) sample(bar(theme.active, HEIGHTS[RUNNING]), "running, or waiting for the GIL");
     sample(bar(theme.ready, HEIGHTS[READY]), "ready, waiting for its turn");
-    for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), ["waiting", NOT_BEGUN, OTHER].includes(verb) ? verb : `waiting: ${verb}`);
+    for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), waitLabel(verb));
     const all = new Set();
     for (const side of this.sides) for (let row = 0; row < side.rows; row++) all.add(side.final[row]);
     for (const state of [FAILED, CANCELLED, LEFT_OVER]) {
@@ -2249,8 +2230,10 @@ class Timeline {
       i = Math.min(cells.bins - 1, Math.floor(((x - picture.x0) / (picture.x1 - picture.x0)) * cells.bins));
       g = Math.min(cells.groups - 1, Math.floor(((from - picture.top) * cells.groups) / (picture.bottom - picture.top)));
     }
-    const n = cells.size[g] || 1, get = (state) => Math.max(0, cells.part[(g * cells.channels + state) * cells.stride + i]);
-    const words = [RUNNING, READY, WAITING].filter((state) => get(state) > 1e-6).map((state) => `${STATES[state]} ${percent(Math.min(1, get(state) / n))}`);
+    const n = cells.size[g] || 1, get = (channel) => Math.max(0, cells.part[(g * cells.channels + channel) * cells.stride + i]);
+    const waits = side.bars ? ["waiting"] : this.waits, said = ["ready", "running", ...waits.map(waitLabel)];
+    const words = [RUNNING, READY, ...waits.map((_, slot) => WAITING + slot)].filter((channel) => get(channel) > 1e-6)
+      .map((channel) => `${said[channel]} ${percent(Math.min(1, get(channel) / n))}`);
     const who = side.bars ? "" : n > 1 ? `${number(n)} rows here: ` : "";
     return h("div", {}, `${who}${words.join(", ") || "nobody there"}`);
   }
@@ -2381,6 +2364,8 @@ class Stepper {
     this.codes = codes || [];
     this.steps = steps;
     this.at = 0;
+    // Who drives others by hand makes steps that are no switches.
+    this.moreThanSwitches = steps.some((step, i) => step.switch !== i + 1);
     this.columns = new Map();
     const button = (id, text, label, more = {}) => h("button", { type: "button", "data-testid": id, "aria-label": label, title: label, ...more }, text);
     this.back = button("coro-step-back", "◂ Back", "One step back (,)");
@@ -2446,7 +2431,7 @@ class Stepper {
     this.slider.value = String(at);
     this.back.disabled = at === 0;
     this.forward.disabled = at >= this.steps.length - 1;
-    this.where.textContent = `step ${number(at + 1)} of ${number(this.steps.length)}, ${step.switch ? `after ${switched(view.sides[0], step.switch)}` : "before the first switch"}`;
+    this.where.textContent = `step ${number(at + 1)} of ${number(this.steps.length)}${this.moreThanSwitches ? `, ${step.switch ? `after ${switched(view.sides[0], step.switch)}` : "before the first switch"}` : ""}`;
     this.slider.setAttribute("aria-valuetext", `${view.sides[0].name(step.row)} ${STOOD[step.state]?.[0] || step.state}, ${this.where.textContent}`);
     this.drawColumns(at);
     view.step = shown ? step : null;

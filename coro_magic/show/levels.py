@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.trace import Intervals, Trace
-from .side import READY, RUNNING, WAITING, Floats, Ints, presence
+from .side import ANY_WAIT, RUNNING, WAITING, Floats, Ints, Waits, presence
 
 FEW_BARS = 20_000  # that many are sent as they are
 _MOST_LINES, _MOST_BINS = 4_096, 8_192
-_ORDER = (RUNNING, READY, WAITING)  # of the channels of cells
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,18 @@ class Levels:
         All its bars; None where they were not kept.
     seconds:
         The length of its time axis.
+    waits:
+        The waits that are told apart; one only where the bars were not kept.
     """
 
-    def __init__(self, trace: Trace, intervals: Intervals | None, seconds: float) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        intervals: Intervals | None,
+        seconds: float,
+        waits: Waits = ANY_WAIT,
+    ) -> None:
+        self._waits = waits
         self._trace = trace
         self._intervals = intervals
         self._seconds = seconds
@@ -111,18 +119,18 @@ class Levels:
         return np.flatnonzero(inside).astype(np.int64) if int(inside.sum()) <= FEW_BARS else None
 
     def cells(self, view: View) -> NDArray[np.uint8]:
-        """Give the share of the rows of each cell that ran, was ready and waited, times 255.
+        """Give the share of the rows of each cell that was ready, ran, and waited, wait by wait, times 255.
 
-        Where only one row runs at a time (`turns`) the first is the share of the time in which one of
+        Where only one row runs at a time (`turns`) the second is the share of the time in which one of
         them ran: a share of many rows would be less than a byte can say.
 
         Returns
         -------
-        array of shape (lines, bins, 3)
+        array of shape (lines, bins, 2 + number of waits, one at least)
         """
         shares = self._from_coarse(view) if self._intervals is None else self._from_bars(view)
         if self.turns:
-            shares[:, :, 0] *= self._rows_in(view)[:, None]
+            shares[:, :, RUNNING] *= self._rows_in(view)[:, None]
         # What is there at all must be seen.
         return np.ceil(np.clip(shares, 0.0, 1.0) * 255).astype(np.uint8)
 
@@ -143,10 +151,13 @@ class Levels:
         assert self._intervals is not None
         scale = view.bins / (view.end - view.begin)
         begin, end = ((moments[inside] - view.begin) * scale for moments in (begins, ends))
-        line = self._intervals.state[inside] * view.lines + view.line_of(lines[inside])
-        level = presence(line, begin, end, 3 * view.lines, view.bins)
-        level = level.reshape(3, view.lines, view.bins)
-        shares: Floats = np.moveaxis(level[list(_ORDER)], 0, 2) / self._rows_in(view)[:, None, None]
+        state, reason = self._intervals.state[inside], self._intervals.reason[inside]
+        channel = np.where(state == WAITING, WAITING + self._waits.slots(self._trace)[reason], state)
+        channels = WAITING + max(len(self._waits.verbs), 1)
+        line = channel * view.lines + view.line_of(lines[inside])
+        level = presence(line, begin, end, channels * view.lines, view.bins)
+        level = level.reshape(channels, view.lines, view.bins)
+        shares: Floats = np.moveaxis(level, 0, 2) / self._rows_in(view)[:, None, None]
         return shares
 
     def _rows_in(self, view: View) -> Ints:
@@ -162,7 +173,7 @@ class Levels:
             self._per_group = self._trace.cells().per_group
             # The last group may have fewer rows than the others.
             sizes = np.bincount(np.arange(len(self._trace)) // self._per_group, minlength=coarse.shape[0])
-            self._coarse = coarse[:, :, list(_ORDER)] / np.maximum(sizes, 1)[:, None, None]
+            self._coarse = coarse / np.maximum(sizes, 1)[:, None, None]
         groups, bins = self._coarse.shape[:2]
         length = self._trace.switches if view.in_switches else self._seconds
         middle = view.begin + (np.arange(view.bins) + 0.5) / view.bins * (view.end - view.begin)

@@ -44,7 +44,8 @@ _STYLE = """<style>
 .coro-panel .sides > div { flex: 1 1 260px; min-width: 0; }
 .coro-tabs.coro-tabs.coro-tabs > .lm-TabBar { overflow: visible; height: auto; }
 .coro-tabs > .lm-TabBar > .lm-TabBar-content { flex-wrap: wrap; }
-.coro-tabs.coro-tabs.coro-tabs > .lm-TabBar .lm-TabBar-tab { flex: 0 1 auto; max-width: none; padding: 0 10px; }
+.coro-tabs.coro-tabs.coro-tabs > .lm-TabBar .lm-TabBar-tab { flex: 0 1 auto; max-width: none;
+  padding: 0 10px; }
 .coro-tabs > .lm-TabBar .lm-TabBar-tabLabel { overflow: visible; }
 </style>"""
 

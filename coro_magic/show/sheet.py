@@ -24,7 +24,7 @@ from .text import number, one_line
 
 # Narrow, so that its letters can still be read where a page shows it 450 pixels wide.
 WIDTH = 6.4  # inches
-DPI = 160
+DPI = 132
 
 
 @contextmanager

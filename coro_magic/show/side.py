@@ -57,6 +57,9 @@ class Waits:
         return np.array([known.get(wait_word(reason.verb), last) for reason in trace.reasons], np.int64)
 
 
+ANY_WAIT = Waits(("waiting",))  # where it is not known what for
+
+
 @dataclass(frozen=True)
 class Side:
     """One side of a picture.
@@ -219,7 +222,7 @@ def waits_of(sides: Sequence[Side]) -> Waits:
         if side.intervals is None:
             # One colour for all, rather than one side with reasons and one without.
             waited = any(other.trace.totals()["waiting"].any() for other in recorded)
-            return Waits(("waiting",) if waited else ())
+            return ANY_WAIT if waited else Waits(())
         for verb, seconds in seconds_by_verb(side.trace, side.intervals).items():
             sums[verb] = sums.get(verb, 0.0) + seconds
     begun = sorted((verb for verb in sums if verb != NOT_BEGUN), key=lambda verb: -sums[verb])

@@ -8,6 +8,7 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +22,7 @@ from .columns import bar_columns, packed, reasons, row_columns, short_file
 from .critical import critical_path
 from .edges import edge_columns
 from .levels import Levels, View
-from .side import MOST_SLOW, RUNNING, Side, read
+from .side import ANY_WAIT, MOST_SLOW, RUNNING, Side, read, waits_of
 from .text import error_text, one_line
 from .words import headline, slow_label
 
@@ -42,6 +43,7 @@ class _SideData:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.side: Side = read(run)
+        self.waits = ANY_WAIT
 
     @cached_property
     def intervals(self) -> Intervals | None:
@@ -53,7 +55,7 @@ class _SideData:
 
     @cached_property
     def levels(self) -> Levels:
-        return Levels(self.run.trace, self.intervals, self.side.seconds)
+        return Levels(self.run.trace, self.intervals, self.side.seconds, self.waits)
 
     @cached_property
     def bar_count(self) -> int | None:
@@ -85,6 +87,9 @@ class Source:
         self._sides = [_SideData(run)]
         if run.baseline is not None:
             self._sides.append(_SideData(run.baseline))
+        waits = waits_of([replace(data.side, intervals=data.intervals) for data in self._sides])
+        for data in self._sides:
+            data.waits = waits
 
     def first(self, everything: bool = False) -> Reply:
         """Give what is drawn first, as plain data and the buffers that it refers to by number.
@@ -101,6 +106,7 @@ class Source:
         meta: dict[str, Any] = {
             "version": VERSION,
             "headline": one_line(headline(self._run), 300),
+            "waits": list(self._sides[0].waits.verbs),
             "sides": [self._side(data, whole, everything, buffers) for data in self._sides],
             "steps": None if self._run.steps is None else steps_data(self._run.steps),
         }
