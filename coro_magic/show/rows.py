@@ -50,10 +50,10 @@ ENDS = (
 
 
 def height_of(side: Side, most: float) -> float:
-    """Give how high a side's timeline should be, in inches, `most` at most."""
+    """Give how high a side's timeline should be, in inches: `most` at most, and somewhat more for names."""
     if side.empty:
         return 0.45
-    return min(max(side.rows * _ROW, 0.34), most) if side.named else most
+    return min(max(side.rows * _ROW, 0.34), 1.25 * most) if side.named else most
 
 
 def draw(axes: Axes, side: Side, waits: Waits, until: float, names: bool = True) -> None:

@@ -261,14 +261,14 @@ def slow_limit(run: Run) -> float:
 
 
 def _reasons(seconds: dict[str, float]) -> str:
-    """Say what for: `` (all of it sleep)``, or `` (of that sleep 80 %, get 20 %)``."""
+    """Say what for: `` (all of it sleep)``, or `` (of that 80 % sleep, 20 % get)``."""
     whole = sum(seconds.values())
     if not whole:
         return ""
     largest = sorted(seconds, key=lambda verb: -seconds[verb])[:3]
     if len(seconds) == 1:
         return f" (all of it {largest[0]})"
-    return " (of that " + ", ".join(f"{verb} {percent(seconds[verb] / whole)}" for verb in largest) + ")"
+    return " (of that " + ", ".join(f"{percent(seconds[verb] / whole)} {verb}" for verb in largest) + ")"
 
 
 def _with_place(task: Task) -> str:

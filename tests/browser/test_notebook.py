@@ -139,6 +139,7 @@ def test_step_mode_plays_forward_and_back_with_the_lines_and_the_locals(
     Driver(page, server, "steps.ipynb", "lab").run_all("[data-testid=coro-steps]")
     where, columns = (page.locator(f"[data-testid={name}]").first for name in ("coro-step", "coro-columns"))
     first = where.inner_text()
+    assert first.startswith("step 1 of ") and "ran to its end" in columns.inner_text()
     forward = page.locator("[data-testid=coro-step-forward]").first
     for _ in range(4):
         forward.click()
@@ -199,6 +200,14 @@ def test_the_panel_says_the_same_in_the_dark_and_in_a_narrow_window(page: Any, s
     notebook.run_all()
     box = notebook.canvas().bounding_box()
     assert box["width"] > 250
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent)"
+    assert page.locator(".coro-tabs .lm-TabBar-tabLabel").evaluate_all(cut) == []
+    coroutines, threads = notebook.timeline("view.sides.map(side => view.caption(side)[1])")
+    assert "switch" in coroutines and "resumption" in threads
+    # Names that differ at their end are told apart where they are cut.
+    long = "['one', 'two'].map(end => view.shortened('a_name_that_is_much_too_long_' + end, 90, 12))"
+    ends = notebook.timeline(long)
+    assert [text[-3:] for text in ends] == ["one", "two"] and all("…" in text for text in ends)
     # Nothing sticks out of the window.
     assert page.evaluate(
         "() => [...document.querySelectorAll('[data-testid=coro-timeline] *')]"

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from coro_magic.engines import switching
+from coro_magic.engines.switching.locks import waits
 from coro_magic.language import Cancelled, State, gather, in_thread, sleep, spawn, timeout
 
 from .runs import open_descriptors, python, result_of, run
@@ -328,3 +330,11 @@ def test_closing_a_socket_wakes_those_who_wait_for_it_with_the_error_that_a_thre
         return received
 
     assert result_of(body) == [b"p", b"a"]
+
+
+def test_what_threads_are_seen_to_wait_for_has_a_word_and_no_functions_name() -> None:
+    verbs = {patch.verb for patch in [*switching.patches(), *waits()] if patch.recorded}
+    assert {"recv", "send", "accept", "process", "sleep", "queue.get"} <= verbs
+    assert not [verb for verb in verbs if "_" in verb]
+    # To close is no wait.
+    assert "close" not in verbs
