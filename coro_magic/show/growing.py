@@ -23,10 +23,10 @@ from .text import number
 GROUPS = 100
 _COLUMNS = 256
 _FEW = 2_000  # switches, up to which the events themselves are read, again and again
-_WIDTH, _LEFT, _RIGHT, _TOP, _AXIS = 1000, 8, 12, 26, 22  # pixels
+_WIDTH, _LEFT, _RIGHT, _TOP, _AXIS = 840, 8, 12, 26, 22  # pixels
 _LOW, _HIGH, _ROW = 60, 200, 14  # pixels: the lowest and the highest, and a row where there is room
 _LEGEND = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
-_LETTERS = 13  # pixels: their size
+_LETTERS = 14  # pixels: their size
 
 Pixels = NDArray[np.uint8]
 

@@ -38,7 +38,7 @@ def test_it_is_a_png_that_shows_who_waited_at_any_moment_of_a_run(count: int, na
     scheduler.trace.duration = scheduler.elapsed
     pictures.append(growing.png(scheduler.trace, scheduler.elapsed))
     image = pixels(pictures[-1])
-    assert image.shape[1] == 1000 and image.shape[0] <= 250
+    assert image.shape[1] == 840 and image.shape[0] <= 250
     below_the_legend = image[growing._TOP : -growing._AXIS]
     assert (below_the_legend != 255).mean() > 0.2
     assert has(palette.FAINT_INK, image)
