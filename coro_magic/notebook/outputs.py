@@ -72,10 +72,6 @@ class Outputs:
         return self._budget.next()
 
     def _show_words(self, scheduler: Scheduler, words: str) -> None:
-        if self._picture is None:
-            # It takes its place, over the text.
-            self._picture = uuid.uuid4().hex
-            _display({"text/plain": "…"}, {}, display_id=self._picture)
         if self._options.panel == "off":
             self._show_text(f"{words}; {_STOP}")
             return
@@ -159,6 +155,10 @@ class Outputs:
             _update(data, metadata, self._picture)
 
     def _show_text(self, text: str) -> None:
+        if self._picture is None:
+            # It takes its place, over the text.
+            self._picture = uuid.uuid4().hex
+            _display({"text/plain": "…"}, {}, display_id=self._picture)
         if self._summary is None:
             self._summary = uuid.uuid4().hex
             _display({"text/plain": text}, {}, display_id=self._summary)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..measure.sweep import SIDES, Floats, Measured, Point, Sweep, said_values
-from . import palette
+from . import headings, palette
 from .sheet import Sheet, amount, own_style, say
 from .text import count, duration, factor, number, one_line, times
 from .verdict import CHANCE
@@ -24,8 +24,8 @@ _PARTS = (
     ("cpu", "processor time"),
     ("memory", "memory: growth of the process"),
 )
-_LEFT, _GAP_X, _WIDE = 0.75, 0.85, 4.05
-_HIGH, _BETWEEN, _CAPTION, _AXIS = 1.75, 0.18, 0.24, 0.4
+_LEFT, _GAP_X, _WIDE = 0.62, 0.72, 2.4
+_HIGH, _BETWEEN, _CAPTION, _AXIS = 1.5, 0.18, 0.24, 0.4
 _MOST_LINES = 40
 
 
@@ -36,18 +36,21 @@ def picture(sweep: Sweep) -> Figure:
     """
     with own_style():
         row = _CAPTION + _HIGH + _AXIS
-        sheet = Sheet(0.95 + 2 * row + _BETWEEN)
-        sheet.say_at(0.15, 0.12, _headline(sweep), fontsize=12, fontweight="bold")
-        _draw_legend(sheet, sweep)
+        lines = headings.lines_of(_headline(sweep))
+        limit = _limit(sweep)
+        top = 0.18 + 0.22 * len(lines)
+        plots = top + (0.66 if limit else 0.44)
+        sheet = Sheet(plots + 2 * row + _BETWEEN)
+        headings.draw(sheet, _headline(sweep))
+        _draw_legend(sheet, sweep, top + 0.08)
+        if limit:
+            sheet.say_at(_LEFT, top + 0.32, limit, fontsize=8, color=palette.FAILED)
         for at, (what, title) in enumerate(_PARTS):
             left = _LEFT + (at % 2) * (_WIDE + _GAP_X)
-            top = 0.85 + (at // 2) * (row + _BETWEEN)
+            top = plots + (at // 2) * (row + _BETWEEN)
             sheet.say_at(left, top, title, fontsize=8.5, fontweight="bold")
             axes = sheet.axes_at(left, top + _CAPTION, _WIDE, _HIGH)
             _draw(axes, sweep, what)
-            limit = _limit(sweep)
-            if what == "seconds" and limit:
-                sheet.say_at(left + _WIDE, top, limit, ha="right", fontsize=8, color=palette.FAILED)
         return sheet
 
 
@@ -84,7 +87,7 @@ def _limit(sweep: Sweep) -> str:
     """Say where threads could not go on, and why; nothing if they always could."""
     for point in sweep.limits:
         if point.threads is not None:
-            return f"{said_values(point.values)}: threads {point.threads.note}"
+            return f"at {said_values(point.values)} the threads {point.threads.note}"
     return ""
 
 
@@ -130,19 +133,19 @@ def _size(value: float) -> str:
     return f"{value:.3g} bytes"
 
 
-def _draw_legend(sheet: Sheet, sweep: Sweep) -> None:
+def _draw_legend(sheet: Sheet, sweep: Sweep, top: float) -> None:
     left = _LEFT
     for side in SIDES:
         if not any(getattr(point, side) for point in sweep.points):
             continue
         colour, dash, _ = _STYLE[side]
         text = f"{'———' if dash == '-' else '– – –'}  {_called(side)}"
-        sheet.say_at(left, 0.5, text, color=colour, fontsize=8.5, fontweight="bold")
-        left += 0.085 * len(text) + 0.4
+        sheet.say_at(left, top, text, color=colour, fontsize=8.5, fontweight="bold")
+        left += 0.075 * len(text) + 0.3
     others = len(_lines(sweep))
     if others > 1:
         names = ", ".join(one_line(name, 30) for name in sweep.names[1:])
-        sheet.say_at(left, 0.5, f"a line for each of {count(others, 'value')} of {names}", fontsize=8.5,
+        sheet.say_at(left, top, f"a line for each of {count(others, 'value')} of {names}", fontsize=8.5,
                      color=palette.FAINT_INK)  # fmt: skip
 
 

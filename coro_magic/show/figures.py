@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -11,13 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Patch
 
 from ..measure.run import Run
-from . import palette, rows, throughput
+from . import headings, palette, rows, throughput
 from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis, time_unit
 from .side import NOT_BEGUN, OTHER, Side, read, waits_of
 from .text import duration
 from .words import headline, slow_limit
 
-_TITLE = 64  # characters of the headline in a line
 _RIGHT = 0.3
 _CAPTION = 0.24
 _LINE = 0.17  # from one line of a caption to the next
@@ -54,7 +52,7 @@ def throughput_plot(run: Run) -> Figure:
     with own_style():
         sides = _sides(run)
         sheet = Sheet(3.4)
-        _title(sheet, headline(run))
+        headings.draw(sheet, headline(run))
         top = 0.5
         top = _throughput_caption(sheet, sides, _LEFT, top)
         throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, 3.4 - top - _AXIS), sides,
@@ -68,28 +66,6 @@ def _sides(run: Run) -> list[Side]:
 
 def _until(sides: Sequence[Side]) -> float:
     return max(side.seconds for side in sides) or 1e-6
-
-
-def _title(sheet: Sheet, text: str) -> float:
-    """Write the headline; gives the height that it takes, in inches."""
-    lines = _title_lines(text)
-    size = min(11.0, 11.0 * _TITLE / max(len(line) for line in lines))
-    for number, line in enumerate(lines):
-        sheet.say_at(_LEFT, 0.12 + 0.22 * number, line, fontsize=size, fontweight="bold")
-    return 0.18 + 0.22 * len(lines)
-
-
-def _title_lines(text: str) -> list[str]:
-    """Break the headline where it must be, between its parts if it can, rather than write it smaller."""
-    if len(text) <= 1.15 * _TITLE:
-        return [text]
-    lines = [""]
-    for part in text.replace("; ", ";\n").split("\n"):
-        if len(lines[-1]) + 1 + len(part) > _TITLE:
-            lines.append(part)
-        else:
-            lines[-1] = f"{lines[-1]} {part}".lstrip()
-    return [piece for line in lines for piece in textwrap.wrap(line, _TITLE)]
 
 
 def _throughput_caption(sheet: Sheet, sides: Sequence[Side], left: float, top: float) -> float:
@@ -146,7 +122,7 @@ class _Layout:
 
     def drawn(self) -> Figure:
         """Draw it all."""
-        title = _title_lines(self.title)
+        title = headings.lines_of(self.title)
         legend_lines = -(-len(self._legend()) // self._columns())
         high = 0.18 + 0.22 * len(title) + 0.14 + 0.22 * legend_lines
         for side, height in zip(self.sides, self.heights, strict=True):
@@ -155,7 +131,7 @@ class _Layout:
         high += _throughput_caption_height(self.sides) + _THROUGHPUT if self.with_throughput else 0.0
         high += _AXIS if self._legend() else 0.0
         sheet = Sheet(high)
-        top = _title(sheet, self.title) + 0.02
+        top = headings.draw(sheet, self.title) + 0.02
         self._draw_legend(sheet, top)
         top += 0.12 + 0.22 * legend_lines
         for number, (side, height) in enumerate(zip(self.sides, self.heights, strict=True)):

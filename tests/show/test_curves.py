@@ -30,7 +30,7 @@ def test_where_threads_could_not_go_on_it_is_marked_and_their_line_ends_before()
     time = sweep.picture().axes[1]
     lengths = sorted(len(line.get_xdata()) for line in time.lines)
     assert lengths == [2, 3, 5]  # the mark, the threads, the coroutines
-    assert "n = 1,000: threads were stopped after 2.0 s" in texts(sweep)
+    assert "at n = 1,000 the threads were stopped after 2.0 s" in texts(sweep)
 
 
 def test_a_line_of_words_for_every_point_says_who_was_how_fast():
