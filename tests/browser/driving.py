@@ -69,16 +69,19 @@ class Driver:
         raise AssertionError(f"{wait_for} did not come")
 
     def _run_cells(self) -> None:
-        cells = self.page.locator(".jp-Notebook .jp-CodeCell")
-        for number in range(cells.count()):
-            cell = cells.nth(number)
-            for _ in range(20):
-                cell.locator(".jp-InputArea-editor").click()
-                self.page.keyboard.press("Shift+Enter")
-                # What comes before the kernel is really there gets lost, even after a star was shown, and
-                # so may a key.
-                if self._stays_begun(cell):
-                    break
+        for number in range(self.page.locator(".jp-Notebook .jp-CodeCell").count()):
+            self.run_cell(number)
+
+    def run_cell(self, number: int) -> None:
+        """Run a code cell: until the kernel has begun it."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+        for _ in range(20):
+            cell.locator(".jp-InputArea-editor").click()
+            self.page.keyboard.press("Shift+Enter")
+            # What comes before the kernel is really there gets lost, even after a star was shown, and
+            # so may a key.
+            if self._stays_begun(cell):
+                break
 
     def _stays_begun(self, cell: Any) -> bool:
         for _ in range(6):
