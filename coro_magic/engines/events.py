@@ -2,10 +2,15 @@
 
 An event is (row, code, time): `code` is a kind and, above it, the number of a reason. Above `WOKEN` it
 is the row of whoever woke this one, plus one; 0 where nobody did, but a timer, say, or another thread.
+
+On one thread one row runs at a time. Whoever drives another by hand (`RESUMED`) waits for it until it gives
+control back (`SUSPENDED`, `STOPPED`). That is not written down: who drives whom follows from the order of
+the events (`drivers`). What is above `RESUMED` there is why the driver waits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -116,6 +121,9 @@ def of(*kinds: int) -> NDArray[np.bool_]:
 IS_BOUNDARY = of(YIELDED, WAITS, ENDED, IDLE, BATCH)
 IS_STEP = of(YIELDED, WAITS, ENDED)
 IS_RESUMPTION = of(YIELDED, WAITS, ENDED, RESUMED)
+IS_BY_HAND = of(RESUMED, SUSPENDED, STOPPED)
+# On one thread: where somebody else begins to run.
+IS_SWITCH = IS_BOUNDARY | IS_BY_HAND
 STATE_AFTER = np.full(1 << KIND_BITS, -1)
 STATE_AFTER[[BORN, YIELDED, WOKEN]] = READY
 STATE_AFTER[[WAITS, SUSPENDED, BORN_WAITING]] = WAITING
@@ -123,15 +131,69 @@ STATE_AFTER[[RESUMED]] = RUNNING
 STATE_AFTER[[ENDED, CLOSED, CLOSED_WAITING, STOPPED]] = 3
 
 
-def step_begins(kinds: Ints, times: Floats, boundary: float) -> Floats:
-    """Give where each step began: at the latest boundary before it. Other events: their own time."""
+def step_begins(
+    kinds: Ints, times: Floats, boundary: float, is_boundary: NDArray[np.bool_] = IS_BOUNDARY
+) -> Floats:
+    """Give where each step began: at the latest boundary before it. Other events: their own time.
+
+    With `IS_SWITCH` as boundaries it is where each stretch began in which one row ran.
+    """
     begins = times.copy()
-    at = np.flatnonzero(IS_BOUNDARY[kinds])
+    at = np.flatnonzero(is_boundary[kinds])
     if len(at):
         begins[at] = np.concatenate(([boundary], times[at[:-1]]))
     idle = kinds == IDLE
     begins[idle] = times[idle]
     return begins
+
+
+def drivers(
+    rows: Ints, kinds: Ints, opened: Sequence[int] = (), stepping: int = -1
+) -> tuple[Ints, list[int]]:
+    """Give who drives by hand, of one thread's events.
+
+    Parameters
+    ----------
+    opened:
+        The rows that were resumed before these events and have not given control back, the outermost first.
+    stepping:
+        Whose step it is after the last boundary, -1 if that is not known.
+
+    Returns
+    -------
+    for each event by hand the row that drives, -1 for others and where nobody knows, of shape (n,); and what
+    is open in the end
+    """
+    by = np.full(len(rows), -1, np.int32)
+    at = np.flatnonzero(IS_BY_HAND[kinds])
+    boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
+    if not len(at):
+        return by, [] if len(boundaries) else list(opened)
+    before = len(opened)
+    hand = np.concatenate((np.asarray(opened, np.int64), rows[at]))
+    up = np.concatenate((np.ones(before, np.int64), np.where(kinds[at] == RESUMED, 1, -1)))
+    # A step leaves nobody open: with each it begins anew, whatever was missed before.
+    step = np.concatenate((np.zeros(before, np.int64), np.searchsorted(boundaries, at)))
+    first = np.flatnonzero(np.diff(step, prepend=-1))
+    depth = np.cumsum(up)
+    depth -= np.repeat((depth - up)[first], np.diff(first, append=len(step)))
+    level = np.where(up > 0, depth, depth + 1)
+    whose = np.where(IS_STEP[kinds[boundaries]], rows[boundaries], -1)
+    found = np.append(whose, stepping)[step]
+    if np.any(level > 1):
+        # Who was resumed last, one level further out.
+        place = np.arange(len(hand))
+        resumed = np.flatnonzero(up > 0)
+        keys = level * len(hand) + place
+        resumed = resumed[np.argsort(keys[resumed])]
+        outer = resumed[np.searchsorted(keys[resumed], keys - len(hand)) - 1]
+        inside = (level > 1) & (level[outer] == level - 1) & (step[outer] == step)
+        found = np.where(inside, hand[outer], found)
+    by[at] = found[before:]
+    last = np.flatnonzero((step == len(boundaries)) & (up > 0))
+    latest = dict(zip(level[last].tolist(), hand[last].tolist(), strict=True))
+    is_last = step[-1] == len(boundaries)
+    return by, [latest[each] for each in range(1, int(depth[-1]) + 1) if each in latest] if is_last else []
 
 
 class Entries(NamedTuple):
@@ -154,42 +216,54 @@ class Entries(NamedTuple):
 _STRIDE = 4
 
 
-def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats) -> Entries:
+def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats, one_thread: bool) -> Entries:
     """Give every entering of a state that some events, in their order, tell of."""
     kinds = codes & KIND_MASK
     steps = IS_STEP[kinds]
     after = STATE_AFTER[kinds]
     known = after >= 0
-    count = steps.astype(np.int64) + known
+    resumed = kinds == RESUMED
+    by = drivers(rows, kinds)[0] if one_thread else np.full(len(rows), -1)
+    driving = by >= 0
+    boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
+    # A step is written down at its end. Where others were driven in it, its beginning comes before them.
+    told = np.flatnonzero(steps)
+    at = np.flatnonzero(driving)
+    step_of = np.append(boundaries, -1)[np.searchsorted(boundaries, at)]
+    at = at[(step_of >= 0) & (np.diff(step_of, prepend=-2) != 0)]
+    told[np.searchsorted(told, np.append(boundaries, -1)[np.searchsorted(boundaries, at)])] = at
+    begun = np.bincount(told, minlength=len(rows))
+    count = begun + known + driving
     slot = np.cumsum(count) - count
     total = int(count.sum())
     row, state, turn, order = (np.empty(total, np.int64) for _ in range(4))
     begin, reason = np.empty(total), np.zeros(total, np.int64)
     waker = np.full(total, -1, np.int64)
-    first, second = slot[steps], (slot + steps)[known]
+    first, second, third = slot[told], (slot + begun)[known], (slot + begun + known)[driving]
     row[first], state[first], begin[first] = rows[steps], RUNNING, begins[steps]
     row[second], state[second], begin[second] = rows[known], after[known], times[known]
-    above = codes[known] >> KIND_BITS
-    woken = kinds[known] == WOKEN
-    reason[second] = np.where(woken, 0, above)
-    waker[second] = np.where(woken, above - 1, -1)
-    resumed = kinds == RESUMED
+    row[third], begin[third] = by[driving], times[driving]
+    state[third] = np.where(resumed[driving], WAITING, RUNNING)
+    above = codes >> KIND_BITS
+    woken = kinds == WOKEN
+    reason[second] = np.where(woken | resumed, 0, above)[known]
+    reason[third] = np.where(resumed, above, 0)[driving]
+    waker[second] = np.where(woken, above - 1, np.where(resumed, by, -1))[known]
     turns = np.cumsum(steps | resumed)
     # A step begins before those that were driven by hand in it.
-    boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
     driven = np.cumsum(resumed)
     within = np.zeros(len(kinds), np.int64)
     if len(boundaries):
         within[boundaries] = np.diff(driven[boundaries], prepend=0)
     turn[first] = (turns - 1 - within)[steps]
     turn[second] = (turns - resumed)[known]
-    # A step is written down at its end, but began right after the boundary before it.
+    turn[third] = (turns - resumed)[driving]
+    # It begins right after the boundary before it.
     before = np.full(len(kinds), -1, np.int64)
     before[boundaries[1:]] = boundaries[:-1]
     order[first] = (2 * before[steps] + 2) * _STRIDE
     order[second] = (2 * np.flatnonzero(known) + 1) * _STRIDE
-    if resumed.any() and steps.any():  # threads make no steps, and resume of their own accord
-        waker[(slot + steps)[resumed]] = _drivers(rows, kinds)
+    order[third] = (2 * np.flatnonzero(driving) + 1) * _STRIDE + 1
     return Entries(row, state, begin, reason, waker, turn, order)
 
 
@@ -212,22 +286,3 @@ def intervals_of(found: Entries, turns: int, until: float) -> Intervals:
     keep = state <= WAITING
     columns = (row, state, begin, end, reason, waker, turn, turn_end, order)
     return Intervals(*(column[keep] for column in columns))
-
-
-def _drivers(rows: Ints, kinds: Ints) -> list[int]:
-    """Give who drives, for each RESUMED in its order; -1 where that is not known.
-
-    It is whoever was resumed last and has not given control back, or else whoever makes the step.
-    """
-    steps = np.flatnonzero(IS_STEP[kinds])
-    at = np.flatnonzero(of(RESUMED, SUSPENDED, STOPPED)[kinds])
-    step_of = np.append(rows[steps], -1)[np.searchsorted(steps, at)].tolist()
-    found: list[int] = []
-    open_rows: list[int] = []
-    for row, kind, stepping in zip(rows[at].tolist(), kinds[at].tolist(), step_of, strict=True):
-        if kind == RESUMED:
-            found.append(open_rows[-1] if open_rows else stepping)
-            open_rows.append(row)
-        elif row in open_rows:
-            del open_rows[open_rows.index(row) :]
-    return found

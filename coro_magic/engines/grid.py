@@ -13,8 +13,10 @@ from .events import (
     BORN_WAITING,
     CLOSED_WAITING,
     ENDS,
+    IS_BY_HAND,
     IS_RESUMPTION,
     IS_STEP,
+    IS_SWITCH,
     KIND_MASK,
     RESUMED,
     STOPPED,
@@ -23,6 +25,7 @@ from .events import (
     WOKEN,
     Floats,
     Ints,
+    step_begins,
 )
 
 GROUPS, BINS = 256, 512  # of `Cells`, at most
@@ -79,8 +82,24 @@ class Grid:
         self._running = np.zeros((rows, bins))
         self._resumptions = np.zeros(bins, np.int64)
 
-    def pour(self, rows: Ints, codes: Ints, times: Floats, begins: Floats) -> None:
-        """Add single events, in any order."""
+    def pour(
+        self,
+        rows: Ints,
+        codes: Ints,
+        times: Floats,
+        begins: Floats,
+        by: Ints | None = None,
+        since: float = 0.0,
+    ) -> None:
+        """Add single events, in any order; in theirs, where somebody drives by hand.
+
+        Parameters
+        ----------
+        by:
+            Who drives by hand (see `events.drivers`), None where nobody does, or every row runs by itself.
+        since:
+            Since when whoever runs first has been running, in seconds.
+        """
         if not len(rows):
             return
         self._widen(int(np.max(rows)) + 1, float(np.max(times)))
@@ -90,22 +109,30 @@ class Grid:
         bins = np.minimum(at.astype(np.int64), self.bins - 1)
         left = 1.0 - (at - bins)
 
-        def change(channel: int, wanted: tuple[int, ...], sign: int) -> None:
-            mask = np.isin(kinds, wanted)
+        def change(channel: int, mask: NDArray[np.bool_], sign: int, groups: Ints = groups) -> None:
             where = (groups[mask], bins[mask])
             np.add.at(self._changes[channel], (where[0], where[1] + 1), sign)
             np.add.at(self._partial[channel], where, sign * left[mask])
 
-        change(0, (BORN, BORN_WAITING), 1)
-        change(0, ENDS, -1)
-        change(1, (WAITS, SUSPENDED, BORN_WAITING), 1)
-        change(1, (WOKEN, RESUMED, CLOSED_WAITING), -1)
-        steps = IS_STEP[kinds]
-        self._add_running(groups[steps], begins[steps], times[steps], 1.0)
+        change(0, np.isin(kinds, (BORN, BORN_WAITING)), 1)
+        change(0, np.isin(kinds, ENDS), -1)
+        change(1, np.isin(kinds, (WAITS, SUSPENDED, BORN_WAITING)), 1)
+        change(1, np.isin(kinds, (WOKEN, RESUMED, CLOSED_WAITING)), -1)
+        ran, runners, stretches = IS_STEP[kinds], groups, begins
+        if by is not None:
+            # As in `Totals`: every switch ends a stretch in which one row ran.
+            driving, resumed = by >= 0, kinds == RESUMED
+            change(1, driving & resumed, 1, by // self.per_group)
+            change(1, driving & ~resumed, -1, by // self.per_group)
+            runners = np.where(resumed, by, rows)
+            ran = (IS_STEP | IS_BY_HAND)[kinds] & (runners >= 0)
+            runners = runners // self.per_group
+            stretches = step_begins(kinds, times, since, IS_SWITCH)
+        self._add_running(runners[ran], stretches[ran], times[ran], 1.0)
         # Explicit running: what is in neither state; as seconds up to the end of the grid.
         for wanted, sign in (((RESUMED,), 1.0), ((SUSPENDED, STOPPED), -1.0)):
             mask = np.isin(kinds, wanted)
-            if mask.any():
+            if by is None and mask.any():
                 if not hasattr(self, "_explicit"):
                     self._explicit = np.zeros((2, self.rows, self.bins + 1))
                 np.add.at(self._explicit[0], (groups[mask], bins[mask] + 1), sign)

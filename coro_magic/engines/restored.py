@@ -18,7 +18,7 @@ from ..language import Where
 from .events import BATCH, KIND_BITS, KIND_MASK, WOKEN, Floats, Ints, Mark, Reason
 from .grid import BINS, GROUPS, Cells, at_most
 from .naming import Naming
-from .trace import STATE_CODES, Trace
+from .trace import STATE_CODES, Chunk, Trace
 
 LARGE = 1e300  # no time is larger: it could not be added to others
 TOTALS = ("resumptions", "running", "ready", "waiting", "longest", "born", "ended")
@@ -138,7 +138,8 @@ class _Restored(Trace):
         self._cells = columns.cells
         if columns.events is not None:
             rows, codes, times = columns.events
-            self._chunks = [(rows, codes, times, 0.0)] if len(rows) else []
+            by = self._drivers(rows, codes)
+            self._chunks = [Chunk(rows, codes, times, 0.0, 0.0, by)] if len(rows) else []
             self._folded = len(rows)
 
     @property

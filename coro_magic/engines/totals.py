@@ -15,8 +15,10 @@ from .events import (
     CLOSED_WAITING,
     ENDS,
     IS_BOUNDARY,
+    IS_BY_HAND,
     IS_RESUMPTION,
     IS_STEP,
+    IS_SWITCH,
     KIND_MASK,
     RESUMED,
     STOPPED,
@@ -63,6 +65,8 @@ class Totals:
 
     def __init__(self) -> None:
         self.boundary = 0.0
+        # On one thread, since when whoever runs has been running.
+        self.since = 0.0
         self._columns: dict[str, NDArray[Any]] = {
             "running": np.zeros(0),
             "waiting": np.zeros(0),
@@ -98,36 +102,61 @@ class Totals:
         np.maximum.at(columns["longest"], rows, np.float32(stretch.longest / len(rows)))
         stretch.count, stretch.seconds, stretch.longest = 0, 0.0, 0.0
 
-    def add(self, rows: Ints, codes: Ints, times: Floats, row_count: int) -> Floats:
+    def add(
+        self, rows: Ints, codes: Ints, times: Floats, row_count: int, by: Ints | None = None
+    ) -> Floats:
         """Add events, batches left out: those come through `add_stretch`.
+
+        Parameters
+        ----------
+        by:
+            Who drives by hand (see `events.drivers`), None where nobody does, or every row runs by itself.
 
         Gives where each step began, as `events.step_begins` does.
         """
         columns = self._grown(row_count)
         kinds = codes & KIND_MASK
         begins = step_begins(kinds, times, self.boundary)
+        is_run, runner, stretches = IS_STEP, rows, begins
+        if by is not None:
+            # Every switch ends a stretch in which one row ran: whoever drives, or is driven, or makes the step.
+            is_run, runner = IS_STEP | IS_BY_HAND, np.where(kinds == RESUMED, by, rows)
+            stretches = step_begins(kinds, times, self.since, IS_SWITCH)
         at = np.flatnonzero(IS_BOUNDARY[kinds])
         if len(at):
-            self.boundary = float(times[at[-1]])
+            self.boundary = self.since = float(times[at[-1]])
         # `ufunc.at` is twenty times as fast where the types are the same.
-        at = np.flatnonzero(IS_STEP[kinds])
-        seconds = times[at] - begins[at]
-        np.add.at(columns["running"], rows[at], seconds)
-        np.maximum.at(columns["longest"], rows[at], seconds.astype(np.float32))
+        at = np.flatnonzero(is_run[kinds] & (runner >= 0))
+        seconds = times[at] - stretches[at]
+        np.add.at(columns["running"], runner[at], seconds)
+        np.maximum.at(columns["longest"], runner[at], seconds.astype(np.float32))
         at = rows[np.flatnonzero(IS_RESUMPTION[kinds])]
         np.add.at(columns["resumptions"], at, np.ones(len(at), np.int64))
         at = np.flatnonzero(_IS_BIRTH[kinds])
         columns["born"][rows[at]] = times[at]
         at = np.flatnonzero(_IS_END[kinds])
         columns["ended"][rows[at]] = times[at]
-        for name, signs in _SIGNS.items():
-            at = np.flatnonzero(signs[kinds])
-            if not len(at):
-                continue
-            sign = signs[kinds[at]]
-            np.add.at(columns[name], rows[at], sign * times[at])
-            np.add.at(columns[f"open_{name}"], rows[at], -sign)
+        if by is None:
+            self._add_explicit("running", rows, kinds, times)
+        else:
+            at = np.flatnonzero(IS_BY_HAND[kinds])
+            if len(at):
+                self.since = max(self.since, float(times[at[-1]]))
+            at = np.flatnonzero(by >= 0)
+            self._change("waiting", by[at], np.where(kinds[at] == RESUMED, -1, 1).astype(np.int8), times[at])
+        self._add_explicit("waiting", rows, kinds, times)
         return begins
+
+    def _add_explicit(self, name: str, rows: Ints, kinds: Ints, times: Floats) -> None:
+        signs = _SIGNS[name]
+        at = np.flatnonzero(signs[kinds])
+        if len(at):
+            self._change(name, rows[at], signs[kinds[at]], times[at])
+
+    def _change(self, name: str, rows: Ints, signs: NDArray[np.int8], times: Floats) -> None:
+        """Rows enter a state (sign -1) or leave it (1)."""
+        np.add.at(self._columns[name], rows, signs * times)
+        np.add.at(self._columns[f"open_{name}"], rows, -signs)
 
     def columns(self, rows: int, until: float) -> dict[str, NDArray[Any]]:
         """Give the totals, with what has not ended counted `until`."""

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import linecache
 from array import array
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ from .events import (
     ENDED,
     ENDS,
     IDLE,
+    IS_BY_HAND,
     IS_RESUMPTION,
     KIND_BITS,
     KIND_MASK,
@@ -57,6 +58,7 @@ from .events import (
     Ints,
     Mark,
     Reason,
+    drivers,
     entries,
     intervals_of,
     step_begins,
@@ -76,6 +78,22 @@ MAX_BATCH = 256
 _FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
 _LINE = 200  # characters of a source line
 _KEPT = 500_000  # intervals, up to which those that were asked for last are kept
+
+
+class Chunk(NamedTuple):
+    """Events that were read from the log at one time, in columns of shape (n,).
+
+    `boundary` is the end of the last step before them, and `since` says since when whoever runs first has
+    been running, both in seconds. `by` is who drives by hand (see `events.drivers`), None where nobody does,
+    or every row is a thread.
+    """
+
+    rows: Ints
+    codes: Ints
+    times: Floats
+    boundary: float
+    since: float
+    by: Ints | None
 
 
 class Trace:
@@ -137,7 +155,10 @@ class Trace:
         self._stretches: list[array[int]] = []
         self._folded = 0
         self._batched = 0
-        self._chunks: list[tuple[Ints, Ints, Floats, float]] = []
+        self._chunks: list[Chunk] = []
+        # Gives the row whose step goes on, -1 for none, and which rows have been resumed by hand in it.
+        self.stepping: Callable[[], int] = lambda: -1
+        self._opened: list[int] = []
         self._totals = Totals()
         self._grid: Grid | None = None
         self._found: tuple[tuple[Any, ...], Intervals] | None = None
@@ -240,40 +261,46 @@ class Trace:
             self._totals.add_stretch(stretch)
         if not size:
             return
-        count = size // 3
-        rows = np.fromiter(log[0:size:3], np.int32, count)
-        codes = np.fromiter(log[1:size:3], np.int32, count)
-        times = np.fromiter(log[2:size:3], np.float64, count) - self.origin
+        events = np.fromiter(log, np.float64, size).reshape(-1, 3)
         del log[:size]
+        rows, codes = (events[:, column].astype(np.int32) for column in (0, 1))
+        times = events[:, 2] - self.origin
         self._folded += len(rows)
-        begin = self._totals.boundary
-        begins = self._totals.add(rows, codes, times, len(self._names))
+        totals = self._totals
+        chunk = Chunk(rows, codes, times, totals.boundary, totals.since, self._drivers(rows, codes))
+        begins = totals.add(rows, codes, times, len(self._names), chunk.by)
         self.long_steps.add(rows, codes, times, begins)
         if self._grid is None:
-            self._chunks.append((rows, codes, times, begin))
+            self._chunks.append(chunk)
             if self._folded + self._batched > self.detail:
                 self._grid = Grid()
-                for chunk in self._chunks:
-                    self._pour(*chunk)
+                for each in self._chunks:
+                    self._pour(self._grid, each)
                 self._chunks.clear()
         else:
-            self._pour(rows, codes, times, begin)
+            self._pour(self._grid, chunk)
         if self._grid is not None:
             # Nothing refers to the stretches any more.
             self._stretches.clear()
             self._known.clear()
 
-    def _pour(self, rows: Ints, codes: Ints, times: Floats, boundary: float) -> None:
-        assert self._grid is not None
-        self._grid.pour(*self._expand(rows, codes, times, boundary))
+    def _drivers(self, rows: Ints, codes: Ints) -> Ints | None:
+        kinds = codes & KIND_MASK
+        goes_on = self._opened or self._totals.since > self._totals.boundary
+        if self.unit != "coroutine" or not (goes_on or IS_BY_HAND[kinds].any()):
+            return None
+        by, self._opened = drivers(rows, kinds, self._opened, self.stepping())
+        return by
 
-    def _expand(
-        self, rows: Ints, codes: Ints, times: Floats, boundary: float
-    ) -> tuple[Ints, Ints, Floats, Floats]:
-        """Write batches out as single steps. Gives rows, codes, times, and where each step began.
+    def _pour(self, grid: Grid, chunk: Chunk) -> None:
+        grid.pour(*self._expand(chunk), chunk.since)
+
+    def _expand(self, chunk: Chunk) -> tuple[Ints, Ints, Floats, Floats, Ints | None]:
+        """Write batches out as single steps. Gives rows, codes, times, where each step began, and `Chunk.by`.
 
         Where an event is not a step its beginning is its own time.
         """
+        rows, codes, times, boundary, _, by = chunk
         kinds = codes & KIND_MASK
         batches = kinds == BATCH
         lengths = np.ones(len(rows), np.int64)
@@ -282,7 +309,7 @@ class Trace:
             lengths[batches] = [len(self._stretches[index]) for index in which]
         begins = step_begins(kinds, times, boundary)
         if not batches.any():
-            return rows, codes, times, begins
+            return rows, codes, times, begins, by
         total = int(lengths.sum())
         out_rows = np.empty(total, np.int64)
         offsets = np.cumsum(lengths) - lengths
@@ -297,7 +324,7 @@ class Trace:
         out_codes = np.repeat(np.where(batches, YIELDED, codes), lengths)
         # What is saved and read back has no batches, and must give the same beginnings to the last bit.
         out_begins = step_begins(out_codes & KIND_MASK, out_times, boundary)
-        return out_rows, out_codes, out_times, out_begins
+        return out_rows, out_codes, out_times, out_begins, None if by is None else np.repeat(by, lengths)
 
     # Reading: who there was.
 
@@ -415,7 +442,7 @@ class Trace:
     def _all(self) -> Iterator[tuple[Ints, Ints, Floats, Floats]]:
         self.fold()
         for chunk in self._chunks:
-            yield self._expand(*chunk)
+            yield self._expand(chunk)[:4]
 
     def events(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Give all events in the order in which they were written, batches of steps written out.
@@ -457,7 +484,8 @@ class Trace:
             return self._found[1]
         # All at once: who drives whom may have begun long before.
         events = self.events()
-        found = intervals_of(entries(*events), int(IS_RESUMPTION[events[1] & KIND_MASK].sum()), until)
+        entered = entries(*events, one_thread=self.unit == "coroutine")
+        found = intervals_of(entered, int(IS_RESUMPTION[events[1] & KIND_MASK].sum()), until)
         # Words, picture and panel ask for the same, one after another.
         self._found = (stamp, found) if len(found) <= _KEPT else None
         return found
@@ -483,8 +511,8 @@ class Trace:
         if self._grid is not None:
             return self._grid.read(len(self), groups, bins, until)
         grid = Grid(rows=min(groups, max(len(self), 1)), bins=bins, fixed=(max(len(self), 1), until))
-        for chunk in self._all():
-            grid.pour(*chunk)
+        for chunk in self._chunks:
+            self._pour(grid, chunk)
         return grid.read(len(self), groups, bins, until)
 
     def cells(self) -> Cells:
