@@ -277,6 +277,21 @@ class Line:
         elif seconds < limit / 2:
             self.most = min(2 * self.most, self.longest)
 
+    def enliven(self) -> None:
+        """Let the running step, and those after it, be settled one by one, as they end.
+
+        For whoever writes down what happens within a step: its beginning and its end are known exactly then.
+        """
+        if self.lively:
+            return
+        self.settle_before()
+        # Who was settled is counted already. From here on everybody goes to the queue, or there would be no end.
+        self.switches -= self.settled
+        self.settled = 0
+        self.lively = self.attentive = True
+        self._lively_lines = _LIVELY_LINES
+        self._arrive_at_queue()
+
     def _calm_down(self) -> None:
         """Make a lively line a calm one that is settled up to the running step."""
         if self.lively:

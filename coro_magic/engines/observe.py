@@ -11,28 +11,44 @@ A generator that is merely delegated to with ``yield from`` is part of the one t
 from __future__ import annotations
 
 import dis
+import gc
 import inspect
 import sys
 import threading
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from ..language import State, Where
+from .events import KIND_MASK, WAITS
 from .frames import code_of, ours
 from .handover import names_in
 from .interrupts import gate
 from .scheduler import Scheduler
-from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED
+from .trace import BORN_WAITING, CLOSED_WAITING, FOLD_AT, RESUMED, STOPPED, SUSPENDED
 
 _monitoring: Any = getattr(sys, "monitoring", None)  # CPython 3.12 and later
 # Code is read without its specialisations (`co_code`), so these are the plain names.
 _GOING_THROUGH = {dis.opmap["SEND"], dis.opmap["FOR_ITER"]}
 _YIELD = dis.opmap["YIELD_VALUE"]
 _RETURN = dis.opmap["RETURN_VALUE"]
+_MANY = 64  # generators
 
 
 # Who drives a generator by hand says one of these.
 _DRIVING = {"next", "send", "throw"}
+
+
+class _Driven(NamedTuple):
+    """A generator that is driven by hand.
+
+    `row` is its row, `resumed` the code of its being resumed. By the instruction at which it gives control
+    back, `stays` has the codes of both in one (see `Trace.stay`).
+    """
+
+    row: int
+    resumed: int
+    stays: dict[int, int]
 
 
 class Observer:
@@ -47,21 +63,23 @@ class Observer:
     """
 
     def __init__(self, scheduler: Scheduler, namespace: dict[str, Any]) -> None:
-        self.count = 0
         self._scheduler = scheduler
         self._trace = scheduler.trace
         self._namespace = namespace
         self._cell: types.CodeType | None = None
         self._thread = threading.get_ident()
-        self._rows: dict[types.FrameType, int] = {}
+        self._driven: dict[types.FrameType, _Driven] = {}
+        # With so many it is worth looking who has ended without a word.
+        self._sweep_at = _MANY
         self._codes: dict[int, types.CodeType] = {}
         self._places: dict[tuple[int, int], bool] = {}
-        self._reasons: dict[tuple[int, int], int] = {}
+        self._stays: dict[int, dict[int, int]] = {}
         self._can_drive: dict[int, bool] = {}
         self._tool: int | None = None
         self._observed: set[int] = set()
-        # Where something was thrown into a generator that was not seen to go on since.
-        self._thrown_at: dict[types.FrameType, int] = {}
+        self._profile: Any = None
+        # Writes down that somebody was resumed, where that has not been done yet.
+        self._tell_pending: Callable[[], None] = lambda: None
 
     # Beginning and end.
 
@@ -74,9 +92,11 @@ class Observer:
                 self._add_codes(value.__code__)
         if not self._codes:
             return
+        self._trace.stepping = self._stepping
         if _monitoring is not None:
             self._start_monitoring()
         elif sys.getprofile() is None:
+            self._profile = self._profile_function()
             self._scheduler.on_spawn = self._on_spawn
             self._scheduler.on_switch = self._on_switch
 
@@ -93,48 +113,46 @@ class Observer:
             self._stop_monitoring()
         self._scheduler.on_spawn = self._scheduler.on_switch = None
         end = self._trace.origin + self._scheduler.elapsed
-        for frame, row in self._rows.items():
-            where = Where(frame.f_code.co_filename, frame.f_lineno)
-            closed = frame in self._thrown_at or _has_ended(frame)
-            self._trace.finished(row, State.CANCELLED if closed else State.LEFT_OVER, where)
-            if self._trace.recording:
-                self._trace.write((row, CLOSED_WAITING, end))
-        self._rows.clear()
-        self._thrown_at.clear()
+        self._sweep(end)
+        for frame, driven in self._driven.items():
+            self._end(frame, driven, State.LEFT_OVER, CLOSED_WAITING, end)
+        self._driven.clear()
 
-    # What happens to a generator.
+    @property
+    def count(self) -> int:
+        """How often somebody was resumed by hand."""
+        rows = self._trace.driven_rows()
+        return int(self._trace.totals()["resumptions"][rows].sum()) if rows else 0
 
-    def _born(self, frame: types.FrameType) -> int:
-        parent = self._driver(frame.f_back)
-        row = self._rows[frame] = self._trace.born(
-            frame.f_code.co_name, parent, 0, self._scheduler.clock(), BORN_WAITING
-        )
-        return row
-
-    def _driver(self, by: types.FrameType | None) -> int:
-        """Give the row whose code stands at a frame."""
-        while by is not None and by not in self._rows and not ours(by.f_code):
-            by = by.f_back
-        if by is not None and by in self._rows:
-            return self._rows[by]
+    def _stepping(self) -> int:
         current = self._scheduler.current
         return -1 if current is None else current.row
 
-    def _resumed(self, frame: types.FrameType) -> None:
+    # What happens to a generator. What happens to every one at every `send` is in the two ways of watching.
+
+    def _first_resumed(self, frame: types.FrameType) -> _Driven | None:
+        """A generator is resumed, by hand for the first time if at all: give what is known of it then."""
         back = frame.f_back
-        if back is None or ours(back.f_code):
-            return  # the scheduler's own doing: a coroutine in its care
-        row = self._rows.get(frame)
-        if row is None:
-            if not self._by_hand(back):
-                return
-            row = self._born(frame)
-        self.count += 1
-        recorder = self._scheduler.recorder
-        if recorder is not None:
-            recorder.resumed(self._driver(back), back)
-        if self._trace.recording:
-            self._trace.write((row, RESUMED, self._scheduler.clock()))
+        if back is None or ours(back.f_code) or not self._by_hand(back):
+            return None  # the scheduler's own doing: a coroutine in its care; or no hand
+        if len(self._driven) >= self._sweep_at:
+            self._sweep(self._scheduler.clock())
+            self._sweep_at = max(_MANY, 2 * len(self._driven))
+        code = frame.f_code
+        row = self._trace.born(
+            code.co_name, self._driver(back), 0, self._scheduler.clock(), BORN_WAITING
+        )
+        resumed = self._trace.code(RESUMED, f"send to {code.co_name}", None)
+        driven = _Driven(row, resumed, self._stays.setdefault(id(code), {}))
+        self._driven[frame] = driven
+        self._scheduler.on_switch = self._on_switch
+        return driven
+
+    def _driver(self, by: types.FrameType | None) -> int:
+        """Give the row whose code stands at a frame."""
+        while by is not None and by not in self._driven and not ours(by.f_code):
+            by = by.f_back
+        return self._stepping() if by is None or by not in self._driven else self._driven[by].row
 
     def _by_hand(self, back: types.FrameType) -> bool:
         """Say whether the caller drives a generator by hand, with `next`, ``send`` or ``throw``.
@@ -151,34 +169,93 @@ class Observer:
             known = self._places[key] = not going_through and not _DRIVING.isdisjoint(back.f_code.co_names)
         return known
 
-    def _gave_back(self, frame: types.FrameType) -> None:
-        row = self._rows.get(frame)
-        if row is not None and self._trace.recording:
-            key = (id(frame.f_code), frame.f_lasti)
-            code = self._reasons.get(key)
-            if code is None:
-                where = Where(frame.f_code.co_filename, frame.f_lineno)
-                code = self._reasons[key] = self._trace.code(SUSPENDED, "its driver", where)
-            self._trace.write((row, code, self._scheduler.clock()))
-            if self._scheduler.recorder is not None:
-                self._scheduler.recorder.gave_back(row, frame, ended=False)
-            if self._trace.full:
-                self._trace.fold()
+    def _resumed(self, frame: types.FrameType) -> None:
+        """A generator of a function that is watched goes on now, maybe driven by hand."""
+        self._tell_pending()
+        driven = self._driven.get(frame) or self._first_resumed(frame)
+        if driven is None:
+            return
+        recorder = self._scheduler.recorder
+        if recorder is not None and frame.f_back is not None:
+            recorder.resumed(self._driver(frame.f_back), frame.f_back)
+        self._goes_on(driven)
 
-    def _ended(self, frame: types.FrameType, error: BaseException | None) -> None:
-        row = self._rows.pop(frame, None)
-        if row is None:
+    def _goes_on(self, driven: _Driven) -> None:
+        if self._scheduler.stepping:
+            self._scheduler._line.enliven()
+        if self._trace.full:
+            self._trace.fold()
+        self._trace.write((driven.row, driven.resumed, self._scheduler.clock()))
+
+    def _gave_back(self, frame: types.FrameType, place: int) -> None:
+        """A generator has given control back, at an instruction that may not be known yet."""
+        self._tell_pending()
+        driven = self._driven.get(frame)
+        if driven is None:
             return
         where = Where(frame.f_code.co_filename, frame.f_lineno)
+        code = self._trace.code(SUSPENDED, "its driver", where)
+        self._trace.write((driven.row, code, self._scheduler.clock()))
+        recorder = self._scheduler.recorder
+        if recorder is None:
+            driven.stays[place] = self._trace.stay(driven.resumed, code)
+        else:
+            recorder.gave_back(driven.row, frame, ended=False)
+
+    def _ended(self, frame: types.FrameType, error: BaseException | None) -> None:
+        if frame not in self._driven:
+            return
+        self._tell_pending()
+        driven = self._driven.pop(frame)
         if error is None:
             state = State.DONE
         else:
             state = State.CANCELLED if isinstance(error, GeneratorExit) else State.FAILED
-        self._trace.finished(row, state, where)
-        if self._trace.recording:
-            self._trace.write((row, STOPPED, self._scheduler.clock()))
+        self._end(frame, driven, state, STOPPED, self._scheduler.clock())
         if self._scheduler.recorder is not None:
-            self._scheduler.recorder.gave_back(row, frame, ended=True)
+            self._scheduler.recorder.gave_back(driven.row, frame, ended=True)
+
+    def _end(
+        self, frame: types.FrameType, driven: _Driven, state: State, kind: int, time: float
+    ) -> None:
+        self._trace.finished(driven.row, state, Where(frame.f_code.co_filename, frame.f_lineno))
+        self._trace.write((driven.row, kind, time))
+
+    def _sweep(self, time: float) -> None:
+        """Let go of those who have ended without a word: they were closed."""
+        for frame in [each for each in self._driven if _has_ended(each)]:
+            self._end(frame, self._driven.pop(frame), State.CANCELLED, CLOSED_WAITING, time)
+
+    # Steps that are parked while a generator runs in them.
+
+    def _on_switch(self, goes_on: bool) -> None:
+        if self._profile is not None:
+            self._watch_step(goes_on)
+        if not self._driven or self._scheduler.closing:
+            return
+        frame: types.FrameType | None = sys._getframe(1)
+        running = []
+        while frame is not None:
+            if frame in self._driven:
+                running.append(self._driven[frame])
+            frame = frame.f_back
+        if not running:
+            return
+        if goes_on:
+            for driven in reversed(running):
+                self._goes_on(driven)
+            return
+        # They wait for what the step waits for. That was just written down, and comes after them.
+        row, code, time = self._trace.take_back()
+        self._tell_pending()
+        for driven in running:
+            self._trace.write((driven.row, self._waiting_with(code), time))
+        self._trace.write((row, code, time))
+
+    def _waiting_with(self, code: int) -> int:
+        if code & KIND_MASK != WAITS:
+            return self._trace.code(SUSPENDED, "its driver", None)
+        return code ^ WAITS ^ SUSPENDED
 
     # CPython 3.12 and later.
 
@@ -190,25 +267,59 @@ class Observer:
         self._tool = tool = free[0]
         monitoring.use_tool_id(tool, "coro_magic")
         events = monitoring.events
-        here, get_ident, frame_of = self._thread, threading.get_ident, sys._getframe
+        frame_of, get_ident, here = sys._getframe, threading.get_ident, self._thread
+        driven_by_frame, line = self._driven, self._scheduler._line
+        clock, trace, log = self._scheduler.clock, self._trace, self._trace._log
+        write, began = trace.write, trace.stays_began.append
+        # In step mode everything is told to the recorder.
+        most = FOLD_AT if self._scheduler.recorder is None else -1
+        # Who was resumed, of which code, and when. It is written down when they give control back, both in one.
+        pending: _Driven | None = None
+        pending_code: types.CodeType | None = None
+        since = 0.0
 
-        def resumed(code: types.CodeType, offset: int) -> Any:
+        def resumed(code: types.CodeType, offset: int) -> None:
+            nonlocal most, pending, pending_code, since
+            frame = frame_of(1)
+            if frame in driven_by_frame and pending is None and line.lively and len(log) < most:
+                pending, pending_code = driven_by_frame[frame], code
+                since = clock()
+            elif get_ident() == here:
+                self._resumed(frame)
+            else:
+                # From now on the one whose code gives control back may be another thread's.
+                most = -1
+
+        def yielded(code: types.CodeType, offset: int, value: object) -> None:
+            nonlocal pending, pending_code
+            # Whatever else is resumed in the meantime, or parked, makes that nobody is pending.
+            if code is pending_code and pending is not None:
+                row, _, stays = pending
+                if offset in stays:
+                    pending = pending_code = None
+                    began(since)
+                    write((row, stays[offset], clock()))
+                    return
             if get_ident() == here:
-                self._resumed(frame_of(1))
+                self._gave_back(frame_of(1), offset)
 
-        def yielded(code: types.CodeType, offset: int, value: object) -> Any:
-            if get_ident() == here:
-                self._gave_back(frame_of(1))
+        def tell_pending() -> None:
+            nonlocal pending, pending_code
+            if pending is not None:
+                driven, pending, pending_code = pending, None, None
+                write((driven.row, driven.resumed, since))
 
-        def returned(code: types.CodeType, offset: int, value: object) -> Any:
+        self._tell_pending = tell_pending
+
+        def returned(code: types.CodeType, offset: int, value: object) -> None:
             if get_ident() == here:
                 self._ended(frame_of(1), None)
 
-        def thrown(code: types.CodeType, offset: int, error: BaseException) -> Any:
+        def thrown(code: types.CodeType, offset: int, error: BaseException) -> None:
             if id(code) in self._codes and get_ident() == here:
                 self._resumed(frame_of(1))
 
-        def unwound(code: types.CodeType, offset: int, error: BaseException) -> Any:
+        def unwound(code: types.CodeType, offset: int, error: BaseException) -> None:
             if id(code) in self._codes and get_ident() == here:
                 self._ended(frame_of(1), error)
 
@@ -234,7 +345,7 @@ class Observer:
         if code is None or self._tool is None or id(code) in self._observed:
             return
         self._observed.add(id(code))
-        if id(code) in self._codes and not any(frame.f_code is code for frame in self._rows):
+        if id(code) in self._codes and not any(frame.f_code is code for frame in self._driven):
             _monitoring.set_local_events(self._tool, code, 0)
 
     def _stop_monitoring(self) -> None:
@@ -298,36 +409,68 @@ class Observer:
             self._can_drive[id(code)] = known
         return known
 
-    def _on_switch(self, goes_on: bool) -> None:
+    def _watch_step(self, goes_on: bool) -> None:
         task = self._scheduler.current if goes_on else None
         sys.setprofile(
             self._profile if task is not None and task.row in self._observed else None
         )
 
-    def _profile(self, frame: types.FrameType, event: str, argument: Any) -> None:
-        code = frame.f_code
-        if id(code) not in self._codes:
-            return
-        if event == "call":
-            # Who enters at the yield itself is entered by `throw` or `close`.
-            self._thrown_at.pop(frame, None)
-            if code.co_code[frame.f_lasti] == _YIELD:
-                self._thrown_at[frame] = frame.f_lasti
-            self._resumed(frame)
-        elif event == "return":
-            if frame.f_lasti >= 0 and code.co_code[frame.f_lasti] == _YIELD:
-                if argument is not None or self._thrown_at.get(frame) != frame.f_lasti:
-                    self._thrown_at.pop(frame, None)
-                self._gave_back(frame)
-            else:
-                self._ended(frame, None if argument is not None or _returns(frame) else _Unknown())
+    def _profile_function(self) -> Callable[[types.FrameType, str, Any], None]:
+        # As in `_start_monitoring`. It is called at every call of whatever.
+        driven_by_frame, codes, line = self._driven, self._codes, self._scheduler._line
+        clock, trace, log = self._scheduler.clock, self._trace, self._trace._log
+        write, began = trace.write, trace.stays_began.append
+        most = FOLD_AT if self._scheduler.recorder is None else -1
+        pending: types.FrameType | None = None
+        since = 0.0
+
+        def profile(frame: types.FrameType, event: str, argument: Any) -> None:
+            nonlocal pending, since
+            if event == "call":
+                if frame in driven_by_frame and pending is None and line.lively and len(log) < most:
+                    pending = frame
+                    since = clock()
+                elif id(frame.f_code) in codes:
+                    self._resumed(frame)
+            elif event == "return":
+                if frame is pending:
+                    row, _, stays = driven_by_frame[frame]
+                    place = frame.f_lasti
+                    if place in stays:
+                        pending = None
+                        began(since)
+                        write((row, stays[place], clock()))
+                        return
+                if frame in driven_by_frame:
+                    self._left(frame, argument)
+
+        def tell_pending() -> None:
+            nonlocal pending
+            if pending is not None:
+                driven, pending = driven_by_frame[pending], None
+                write((driven.row, driven.resumed, since))
+
+        self._tell_pending = tell_pending
+        return profile
+
+    def _left(self, frame: types.FrameType, argument: Any) -> None:
+        place = frame.f_lasti
+        operation = frame.f_code.co_code[place] if place >= 0 else -1
+        if operation == _YIELD:
+            self._gave_back(frame, place)
+        else:
+            self._ended(frame, None if argument is not None or operation == _RETURN else _Unknown())
 
 
 def _has_ended(frame: types.FrameType) -> bool:
-    """Say whether a generator's frame will not go on, where the interpreter tells.
+    """Say whether a generator's frame will not go on, where the interpreter has not told.
 
-    CPython 3.13 and later close a generator that has nothing to clean up without running it.
+    Before CPython 3.12 nothing is said of one that ends at the ``yield`` at which it was closed. CPython 3.13
+    and later close a generator that has nothing to clean up without running it.
     """
+    if sys.version_info < (3, 12):
+        # Until it ends, what is in the frame belongs to the generator.
+        return bool(gc.get_referents(frame))
     if sys.version_info < (3, 13):
         return False
     try:
@@ -335,12 +478,6 @@ def _has_ended(frame: types.FrameType) -> bool:
     except RuntimeError:
         return False  # it is suspended
     return True
-
-
-def _returns(frame: types.FrameType) -> bool:
-    """Say whether a frame that gives None back does so by returning, not by raising."""
-    operation = frame.f_code.co_code[frame.f_lasti] if frame.f_lasti >= 0 else -1
-    return operation == _RETURN
 
 
 class _Unknown(Exception):

@@ -48,6 +48,7 @@ from .events import (
     SAID,
     STATE_CODES,
     STATES,
+    STAY,
     STOPPED,
     SUSPENDED,
     WAITS,
@@ -75,7 +76,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_BATCH = 256
-_FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
+FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
 _LINE = 200  # characters of a source line
 _KEPT = 500_000  # intervals, up to which those that were asked for last are kept
 
@@ -151,6 +152,9 @@ class Trace:
         # ``write((row, code, time))`` writes an event down: `code` from a kind or `code()`, `time` by
         # the engine's clock. It is the list's own method, because nothing else would be fast enough.
         self.write = self._log.extend
+        self._pending: list[tuple[Ints, Ints, Floats]] = []
+        self.stays_began = array("d")
+        self._stays: list[tuple[int, int]] = []
         self._known: dict[int, Stretch] = {}
         self._stretches: list[array[int]] = []
         self._folded = 0
@@ -180,9 +184,23 @@ class Trace:
         if self.recording:
             self.write((row, kind, time))
             # One step may spawn millions, and a fold between steps would come too late.
-            if len(self._log) > _FOLD_AT:
+            if len(self._log) > FOLD_AT:
                 self.fold()
         return row
+
+    def stay(self, resumed: int, suspended: int) -> int:
+        """Give the code that stands for two events of a row that come one right after the other.
+
+        It is written at the time of the second. That of the first goes to `stays_began`.
+        """
+        self._stays.append((resumed, suspended))
+        return STAY | (len(self._stays) - 1) << KIND_BITS
+
+    def take_back(self) -> tuple[int, int, float]:
+        """Take the event back that was written last."""
+        row, code, time = self._log[-3:]
+        del self._log[-3:]
+        return row, code, time
 
     def ran(self, tasks: list[Any], begun: float, time: float) -> None:
         """All of `tasks` made one step, one after another, from `begun` until `time`; all are ready again.
@@ -210,7 +228,7 @@ class Trace:
     @property
     def full(self) -> bool:
         """Whether it is time to `fold` what was written."""
-        return len(self._log) > _FOLD_AT
+        return len(self._log) > FOLD_AT
 
     def finished(self, row: int, state: State, where: Where | None) -> None:
         """Note how `row` ended, and where if that is known. Its last event is noted apart."""
@@ -246,43 +264,68 @@ class Trace:
         self.duration = time
         self.switches = switches
         if self.recording:
-            self.fold()
+            self._bring_up_to_date()
         self._known.clear()
         # Threads that are left behind may have the old list's method in their hands.
         self._log = []
         self.write = self._log.extend
 
     def fold(self) -> None:
-        """Bring the totals up to date with what was written, and make room for more."""
+        """Make room for more to be written. What it means is found out when somebody reads."""
         log = self._log
         # Not all of it: another thread may write in the meantime.
         size = len(log)
+        count = size // 3
+        rows = np.fromiter(log[0:size:3], np.int32, count)
+        codes = np.fromiter(log[1:size:3], np.int32, count)
+        times = np.fromiter(log[2:size:3], np.float64, count) - self.origin
+        del log[:size]
+        rows, codes, times = self._without_stays(rows, codes, times)
+        self._folded += len(rows)
+        self._pending.append((rows, codes, times))
+        if self._folded + self._batched > self.detail:
+            self._bring_up_to_date()
+
+    def _without_stays(self, rows: Ints, codes: Ints, times: Floats) -> tuple[Ints, Ints, Floats]:
+        stays = (codes & KIND_MASK) == STAY
+        count = int(np.count_nonzero(stays))
+        if not count:
+            return rows, codes, times
+        lengths = 1 + stays
+        second = np.cumsum(lengths)[stays] - 1
+        which = codes[stays] >> KIND_BITS
+        rows, codes, times = (np.repeat(column, lengths) for column in (rows, codes, times))
+        codes[second - 1], codes[second] = np.array(self._stays, np.int32)[which].T
+        times[second - 1] = np.frombuffer(self.stays_began[:count]) - self.origin
+        del self.stays_began[:count]
+        return rows, codes, times
+
+    def _bring_up_to_date(self) -> None:
+        """Read what was written since the last time: into the totals, and into the grid when there is one."""
+        if self._log:
+            self.fold()
         for stretch in self._known.values():
             self._totals.add_stretch(stretch)
-        if not size:
-            return
-        events = np.fromiter(log, np.float64, size).reshape(-1, 3)
-        del log[:size]
-        rows, codes = (events[:, column].astype(np.int32) for column in (0, 1))
-        times = events[:, 2] - self.origin
-        self._folded += len(rows)
-        totals = self._totals
-        chunk = Chunk(rows, codes, times, totals.boundary, totals.since, self._drivers(rows, codes))
-        begins = totals.add(rows, codes, times, len(self._names), chunk.by)
-        self.long_steps.add(rows, codes, times, begins)
-        if self._grid is None:
-            self._chunks.append(chunk)
-            if self._folded + self._batched > self.detail:
-                self._grid = Grid()
-                for each in self._chunks:
-                    self._pour(self._grid, each)
-                self._chunks.clear()
-        else:
-            self._pour(self._grid, chunk)
+        pending, self._pending = self._pending, []
+        if pending:
+            self._read_events(*(np.concatenate(column) for column in zip(*pending, strict=True)))
         if self._grid is not None:
             # Nothing refers to the stretches any more.
             self._stretches.clear()
             self._known.clear()
+
+    def _read_events(self, rows: Ints, codes: Ints, times: Floats) -> None:
+        totals = self._totals
+        chunk = Chunk(rows, codes, times, totals.boundary, totals.since, self._drivers(rows, codes))
+        begins = totals.add(rows, codes, times, len(self._names), chunk.by)
+        self.long_steps.add(rows, codes, times, begins)
+        self._chunks.append(chunk)
+        if self._grid is None and self._folded + self._batched > self.detail:
+            self._grid = Grid()
+        if self._grid is not None:
+            for each in self._chunks:
+                self._pour(self._grid, each)
+            self._chunks.clear()
 
     def _drivers(self, rows: Ints, codes: Ints) -> Ints | None:
         kinds = codes & KIND_MASK
@@ -335,7 +378,7 @@ class Trace:
     @property
     def events_written(self) -> int:
         """How many events there are, the steps of batches counted one by one."""
-        self.fold()
+        self._bring_up_to_date()
         return self._folded + self._batched
 
     @property
@@ -403,7 +446,7 @@ class Trace:
         ``running``, ``ready``, ``waiting``, ``longest`` (a step) and ``born`` and ``ended`` are in
         seconds, ``resumptions`` and ``items`` are numbers.
         """
-        self.fold()
+        self._bring_up_to_date()
         columns = self._totals.columns(len(self), self.duration)
         items = np.zeros(len(self), np.int64)
         for row, count in self._items.items():
@@ -440,7 +483,7 @@ class Trace:
     # Reading: the timeline.
 
     def _all(self) -> Iterator[tuple[Ints, Ints, Floats, Floats]]:
-        self.fold()
+        self._bring_up_to_date()
         for chunk in self._chunks:
             yield self._expand(chunk)[:4]
 
@@ -465,7 +508,7 @@ class Trace:
         return rows, codes, times, begins
 
     def _check_detailed(self) -> None:
-        self.fold()
+        self._bring_up_to_date()
         if self._grid is not None:
             raise ValueError("this run was longer than its detail; use occupancy()")
 
@@ -477,7 +520,7 @@ class Trace:
         ValueError
             If the run had more events than are kept in detail (see `detailed`): use `occupancy`.
         """
-        self.fold()
+        self._bring_up_to_date()
         until = self.duration if until is None else until
         stamp = (*self._stamp(), until)
         if self._found is not None and self._found[0] == stamp:
@@ -506,7 +549,7 @@ class Trace:
         array of shape (groups, bins, 3): the mean number of coroutines that were ready, running
         and waiting.
         """
-        self.fold()
+        self._bring_up_to_date()
         until = self.duration if until is None else until
         if self._grid is not None:
             return self._grid.read(len(self), groups, bins, until)
@@ -517,7 +560,7 @@ class Trace:
 
     def cells(self) -> Cells:
         """Give `occupancy` and `progress` in one, as fine as they are kept where there is no more detail."""
-        self.fold()
+        self._bring_up_to_date()
         rows = max(len(self), 1)
         grid = self._grid
         per_group = -(-rows // min(GROUPS, rows)) if grid is None else grid.per_group
@@ -527,7 +570,7 @@ class Trace:
 
     def progress(self, bins: int = 512) -> tuple[Floats, Ints]:
         """Give how many resumptions there had been by each of `bins` + 1 moments, from 0 to the end."""
-        self.fold()
+        self._bring_up_to_date()
         edges = np.linspace(0.0, self.duration, bins + 1)
         if self._grid is not None:
             return edges, self._grid.progress(edges)
