@@ -59,6 +59,7 @@ class Loop:
         virtual: bool,
         trace: Trace,
         tick: Callable[[], float] | None,
+        clock: Callable[[], float] = _time.perf_counter,
     ) -> None:
         self.trace = trace
         self.stepping = False
@@ -70,7 +71,7 @@ class Loop:
         self.recorder: Recorder | None = None
         self.virtual = virtual
         self._virtual_clock = VirtualClock() if virtual else None
-        self._clock = _time.perf_counter if self._virtual_clock is None else self._virtual_clock.now
+        self._clock = clock if self._virtual_clock is None else self._virtual_clock.now
         self._tick = tick
         self._next_tick = _NEVER
         # After how many switches there is something to put in order.

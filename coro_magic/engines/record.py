@@ -2,13 +2,14 @@
 
 For programs of some thousand switches that somebody wants to follow one by one. The loop makes one
 step to a line then, and tells the recorder of each; who drives generators by hand is told of by the
-`Observer`. It takes far longer than the switch itself, so a run that records is no measurement.
+`Observer`. It takes far longer than the switch itself: the run's clock is stopped meanwhile.
 """
 
 from __future__ import annotations
 
 import inspect
 import linecache
+import time
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from .stacks import StackFrame, called_from, frames_of, of_frames
 MOST_STEPS = 5_000
 _MOST_TEXT = 3_000_000  # characters of local values in a whole record
 _MOST_LINES = 200  # of one function
+_clock = time.perf_counter  # bound before a run replaces it
 
 
 class Step(NamedTuple):
@@ -33,7 +35,7 @@ class Step(NamedTuple):
     switch:
         How many switches there had been by then, this one with it.
     state:
-        What it is now, as in `State`; ``"running"`` for who drives another one by hand.
+        What it is now, as in `State`; ``"waiting"`` for who drives another one by hand.
     stack:
         Where it stands, the outermost call first; empty when it has ended.
     """
@@ -65,6 +67,31 @@ class Steps:
     sources: dict[tuple[str, str, int], list[str]] = field(default_factory=dict)
 
 
+class Stopwatch:
+    """A clock that stands still in a ``with`` block of it."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        # Since when it stands still, and for how many seconds it did before: in one, for other threads.
+        self._state: tuple[float | None, float] = (None, 0.0)
+
+    def now(self) -> float:
+        """Give the time in seconds."""
+        since, stopped = self._state
+        return (_clock() if since is None else since) - stopped
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._state = (_clock(), self._state[1])
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._depth -= 1
+        since, stopped = self._state
+        if self._depth == 0 and since is not None:
+            self._state = (None, stopped + _clock() - since)
+
+
 class Recorder:
     """Records the switches of one run.
 
@@ -72,11 +99,14 @@ class Recorder:
     ----------
     now:
         Gives the seconds since the run began.
+    clock:
+        What stands still while something is recorded.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], clock: Stopwatch) -> None:
         self.record = Steps()
         self._now = now
+        self._clock = clock
         self._count = 0
         self._text = 0
         self._seen: set[types.CodeType] = set()
@@ -84,37 +114,35 @@ class Recorder:
     def stepped(self, task: Any, time: float) -> None:
         """A task of the scheduler has made a step that ended at `time`."""
         self._count += 1
-        if self._full():
-            return
-        coroutine = task.coroutine
-        if coroutine is None:
-            stack: list[StackFrame] = []
-        else:
-            frames = frames_of(coroutine, task.parked)
-            self._remember(frames)
-            stack = of_frames(frames)
-        self._add(task.row, time, str(task.state), stack)
+        if not self._full():
+            with self._clock:
+                coroutine = task.coroutine
+                frames = [] if coroutine is None else frames_of(coroutine, task.parked)
+                self._add(task.row, time, str(task.state), frames)
 
     def resumed(self, driver: int, caller: types.FrameType) -> None:
         """A generator is about to be resumed by hand, by code of row `driver` that stands at `caller`."""
         if not self._full():
-            frames = called_from(caller)
-            self._remember(frames)
-            self._add(driver, self._now(), "running", of_frames(frames))
+            with self._clock:
+                self._add(driver, self._now(), "waiting", called_from(caller))
 
     def gave_back(self, row: int, frame: types.FrameType, ended: bool) -> None:
         """A generator driven by hand has given control back, or has ended."""
         self._count += 1
         if not self._full():
-            self._remember([frame])
-            self._add(row, self._now(), "done" if ended else "waiting", [] if ended else of_frames([frame]))
+            with self._clock:
+                self._add(row, self._now(), "done" if ended else "waiting", [] if ended else [frame])
 
     def _full(self) -> bool:
         if len(self.record.steps) >= MOST_STEPS or self._text >= _MOST_TEXT:
             self.record.truncated = True
         return self.record.truncated
 
-    def _add(self, row: int, time: float, state: str, stack: Sequence[StackFrame]) -> None:
+    def _add(
+        self, row: int, time: float, state: str, frames: Sequence[types.FrameType]
+    ) -> None:
+        self._remember(frames)
+        stack = of_frames(frames)
         self._text += sum(len(text) for frame in stack for _, text in frame.locals)
         self.record.steps.append(Step(row, time, self._count, state, tuple(stack)))
 

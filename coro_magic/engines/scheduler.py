@@ -26,7 +26,7 @@ from .hub import Hub
 from .interrupts import Interrupts, gate
 from .loop import _NEVER, NO_ASYNCIO, Loop
 from .printed import Printed, Write, noted
-from .record import Recorder
+from .record import Recorder, Stopwatch
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
 from .slow import DEFAULT_SLOW_STEP, SlowStep, Watcher, slow_steps
 from .stacks import StackFrame, stack_of
@@ -101,12 +101,16 @@ class Scheduler(Loop):
         slow_step: float = DEFAULT_SLOW_STEP,
         record: bool = False,
     ) -> None:
+        # Step mode takes its time, and that is not the program's.
+        stopwatch = Stopwatch() if record else None
+        real = _time.perf_counter if stopwatch is None else stopwatch.now
         super().__init__(
             order,
             seed,
             clock == "virtual",
             Trace(recording=trace, detail=detail, slow_step=slow_step),
             tick,
+            real,
         )
         self.tasks: list[ScheduledTask] = []
         self.deadlock: Deadlock | None = None
@@ -115,12 +119,12 @@ class Scheduler(Loop):
         self.on_spawn: Callable[[Any], None] | None = None
         self.stacks: dict[int, list[StackFrame]] = {}
         self.printed = Printed()
-        if record:
-            self.recorder = Recorder(self.now)
+        if stopwatch is not None:
+            self.recorder = Recorder(self.now, stopwatch)
             # Every line is a single step, and is told of when it is over.
             self._line.longest = 1
         self._slow_step = slow_step
-        self._watcher = Watcher(self, slow_step)
+        self._watcher = Watcher(self, slow_step, real)
         self._on_error = on_error
         self._has_body = has_body
         # Only those not begun matter: whoever has begun is refused for that.

@@ -40,7 +40,7 @@ _INTERPRETERS = {"_interpreters", "_xxsubinterpreters"}
 _LENGTH = 200  # characters of a call or a line
 
 # Bound before a run replaces them.
-_clock, _clock_gettime = time.perf_counter, time.clock_gettime
+_clock_gettime = time.clock_gettime
 _lock = _thread.allocate_lock
 
 
@@ -158,17 +158,22 @@ class Watcher:
         Whose steps.
     slow:
         From how many seconds on a step is slow; infinity for never, and then there is no thread.
+    clock:
+        Gives the time of the looks, in seconds of real time.
 
     Attributes
     ----------
     seen:
-        What it saw, `MOST` at least if there was so much; all times by ``time.perf_counter``.
+        What it saw, `MOST` at least if there was so much; all times by `clock`.
     """
 
-    def __init__(self, run: Watched, slow: float) -> None:
+    def __init__(
+        self, run: Watched, slow: float, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self.seen: list[Seen] = []
         self._run = run
         self._slow = slow
+        self._clock = clock
         self._pause = max(slow / 2, _SHORTEST_PAUSE)
         self._stop, self._gone = _lock(), _lock()
         self._computing = _computing_clock(run.thread)
@@ -196,7 +201,7 @@ class Watcher:
         try:
             stopped = self._stop.acquire
             pause, before = self._pause, self._before
-            while not stopped(True, max(before.time + pause - _clock(), 0.0)):
+            while not stopped(True, max(before.time + pause - self._clock(), 0.0)):
                 look = self._look()
                 try:
                     pause = self._see(before, look, pause)
@@ -208,7 +213,7 @@ class Watcher:
             self._gone.release()
 
     def _look(self) -> Look:
-        return Look(_clock(), self._computing())
+        return Look(self._clock(), self._computing())
 
     def _see(self, before: Look, look: Look, pause: float) -> float:
         """Note what goes on now; give the time until the next look."""
@@ -305,7 +310,7 @@ def slow_steps(
     slow:
         From how many seconds on a step is slow.
     origin:
-        When the run began, by ``time.perf_counter``; None where the run's clock is another one, and then
+        When the run began, by the watcher's clock; None where the run's clock is another one, and then
         what was measured by it says nothing.
 
     Returns

@@ -6,8 +6,13 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cells import cell
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coro_magic.engines.events import READY, RUNNING, WAITING
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -173,3 +178,115 @@ def test_a_generator_that_is_gone_through_is_no_coroutine_on_either_side():
     """)
     assert rows(ran) == ["cell"]
     assert ran.run.count == 0 and "times as fast" not in ran.run.summary()
+
+
+# What a generator does until somebody resumes it again, or a coroutine until its next step. A list is done by
+# another generator, which is driven by hand or delegated to.
+STEPS = st.recursive(
+    st.sampled_from(["yield", "nap", "sleep", "close", "fail", "throw"]),
+    lambda steps: st.tuples(st.sampled_from(["drives", "delegates", "goes through"]), st.lists(steps, max_size=5)),
+    max_leaves=12,
+)
+FOLLOWS = """
+import time
+from coro_magic import sleep, spawn
+
+class Told(Exception): pass
+
+def does(step, others):
+    if step == "nap":
+        time.sleep(0.0002)
+    elif step == "fail":
+        raise Told
+    elif step == "close" and others:
+        others.pop().close()
+    elif step == "throw" and others:
+        try:
+            others.pop().throw(Told)
+        except (Told, StopIteration): pass
+    elif step[0] == "goes through":
+        try:
+            for _ in follows(step[1]): pass
+        except Told: pass
+
+def drives(other):
+    try:
+        while True:
+            next(other)
+            other.send(1)
+            yield
+    except (Told, StopIteration): pass
+
+def follows(steps):
+    others = []
+    for step in steps:
+        does(step, others)
+        if step[0] == "drives":
+            other = follows(step[1])
+            others.append(other)
+            yield from drives(other)
+        elif step[0] == "delegates":
+            try:
+                yield from follows(step[1])
+            except Told: pass
+        else:
+            yield
+
+def coroutine(steps):
+    others = []
+    for step in steps:
+        does(step, others)
+        if step[0] in ("drives", "delegates"):
+            for _ in drives(follows([step])):
+                yield
+        elif step == "sleep":
+            yield sleep(0.0001)
+        else:
+            yield
+
+for each in plan:
+    spawn(coroutine(each))
+"""
+
+
+def check_that_one_row_runs_at_a_time(trace):
+    totals = trace.totals()
+    assert totals["running"].sum() <= trace.duration + 1e-9
+    if not trace.detailed:
+        assert np.all(trace.occupancy(1, 16)[:, :, 1] <= 1 + 1e-6)
+        return
+    found = trace.intervals()
+    for code, name in ((READY, "ready"), (RUNNING, "running"), (WAITING, "waiting")):
+        mine = found.state == code
+        seconds = (found.end - found.begin)[mine]
+        summed = np.bincount(found.row[mine], seconds, minlength=len(trace))
+        np.testing.assert_allclose(summed, totals[name], atol=1e-6)
+        if name == "running":
+            longest = np.zeros(len(trace))
+            np.maximum.at(longest, found.row[mine], seconds)
+            np.testing.assert_allclose(longest, totals["longest"], atol=1e-6)
+            for begin, end in ((found.begin, found.end), (found.turn, found.turn_end)):
+                order = np.lexsort((end[mine], begin[mine]))
+                assert np.all(end[mine][order][:-1] <= begin[mine][order][1:] + 1e-9)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.lists(STEPS, max_size=5), min_size=1, max_size=4), st.booleans())
+def test_on_one_thread_one_row_runs_at_a_time(plan, detailed):
+    ran = cell(FOLLOWS, {"__name__": "__main__", "plan": plan}, detail=3_000_000 if detailed else 0)
+    check_that_one_row_runs_at_a_time(ran.run.trace)
+
+
+def test_who_drives_another_waits_in_the_meantime():
+    ran = cell(DRIVEN + "import time\ndef nap():\n    time.sleep(0.01)\n    yield\n    time.sleep(0.01)\n    yield\n"
+               "n = nap()\nnext(n)\nnext(n)\nnext(c)")  # fmt: skip
+    trace = ran.run.trace
+    check_that_one_row_runs_at_a_time(trace)
+    found, body = trace.intervals(), rows(ran).index("cell")
+    waits = found.reason[(found.row == body) & (found.state == WAITING)]
+    assert {trace.reasons[reason].verb for reason in waits} == {"send to nap", "sleep", "send to counts"}
+    running = (found.state == RUNNING) & (found.row == rows(ran).index("nap"))
+    assert set(found.waker[running]) == {body}
+    # Asleep it does not run, and neither does the one that drives it.
+    assert trace.totals()["running"].sum() <= trace.duration - 0.02
+    assert trace.totals()["waiting"][rows(ran).index("nap")] >= 0.02

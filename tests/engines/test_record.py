@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from cells import cell
+
 from coro_magic.engines import record
 from coro_magic.engines.printed import MOST, Printed
 from coro_magic.language import Channel, gather, sleep, spawn
@@ -177,3 +179,37 @@ def test_a_stream_that_has_to_wait_for_its_lock_does_not_tear_lines_apart(monkey
     assert not any(reason.verb == "lock" for reason in scheduler.trace.reasons)
     lines = stream.text.splitlines()
     assert len(lines) == 60 and all(len(line.split()) == 3 for line in lines)
+
+
+def test_the_time_that_recording_takes_is_nobody_s(monkeypatch: Any) -> None:
+    copies = record.of_frames
+    taken = 0.0
+
+    def slowly(frames: Any) -> Any:
+        nonlocal taken
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < 0.01:
+            pass
+        taken += time.perf_counter() - begun
+        return copies(frames)
+
+    monkeypatch.setattr(record, "of_frames", slowly)
+    begun = time.perf_counter()
+    ran = cell("""
+        def driven():
+            while True:
+                yield
+        def drives():
+            d = driven()
+            for _ in range(5):
+                next(d)
+                yield
+        drives()
+        drives()
+    """, record="on", slow_step=5)  # fmt: skip
+    whole = time.perf_counter() - begun
+    trace = ran.run.trace
+    assert len(ran.run.steps.steps) > 20 and taken >= 0.2
+    assert ran.run.elapsed <= whole - taken
+    assert sum(trace.totals()["running"]) <= ran.run.elapsed
+    assert sum(step.seconds for step in ran.run.slow_steps) <= whole - taken
