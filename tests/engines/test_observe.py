@@ -290,3 +290,27 @@ def test_who_drives_another_waits_in_the_meantime():
     # Asleep it does not run, and neither does the one that drives it.
     assert trace.totals()["running"].sum() <= trace.duration - 0.02
     assert trace.totals()["waiting"][rows(ran).index("nap")] >= 0.02
+
+
+def test_among_coroutines_that_all_drive_one_it_is_known_who_drives_whom():
+    ran = cell("""
+        def driven():
+            while True: yield
+        def drives():
+            d = driven()
+            for _ in range(1000):
+                next(d)
+                yield
+        for _ in range(3): drives()
+    """)
+    trace = ran.run.trace
+    check_that_one_row_runs_at_a_time(trace)
+    found, parents = trace.intervals(), trace.parents()
+    driven = np.isin(found.row, trace.driven_rows()) & (found.state == RUNNING)
+    assert np.count_nonzero(driven) >= 3000
+    assert np.all(found.waker[driven] == parents[found.row[driven]])
+    # And it was that one's step.
+    for driver in set(found.waker[driven]):
+        steps, its = (found.row == driver) & (found.state == RUNNING), driven & (found.waker == driver)
+        assert np.all(np.isin(found.begin[its], found.end[steps]))
+        assert np.all(np.isin(found.end[its], found.begin[steps]))
