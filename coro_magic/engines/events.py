@@ -197,6 +197,14 @@ def drivers(
     return by, [latest[each] for each in range(1, int(depth[-1]) + 1) if each in latest] if is_last else []
 
 
+def first_stepping(rows: Ints, kinds: Ints, later: int) -> int:
+    """Give whose step some events begin in: the step ends with them, or else it is whose it is `later`."""
+    at = np.flatnonzero(IS_BOUNDARY[kinds])[:1]
+    if not len(at):
+        return later
+    return int(rows[at[0]]) if IS_STEP[kinds[at[0]]] else -1
+
+
 class Entries(NamedTuple):
     """Every entering of a state, in the order in which it happened; columns of shape (n,).
 

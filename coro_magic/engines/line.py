@@ -285,7 +285,7 @@ class Line:
         if self.lively:
             return
         self.settle_before()
-        # Who was settled is counted already. From here on everybody goes to the queue, or there would be no end.
+        # Who was settled is counted already. From here on everybody goes to the queue: there must be an end.
         self.switches -= self.settled
         self.settled = 0
         self.lively = self.attentive = True

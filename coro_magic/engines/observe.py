@@ -273,7 +273,7 @@ class Observer:
         write, began = trace.write, trace.stays_began.append
         # In step mode everything is told to the recorder.
         most = FOLD_AT if self._scheduler.recorder is None else -1
-        # Who was resumed, of which code, and when. It is written down when they give control back, both in one.
+        # Who was resumed, of which code, and when: it is written down when they give control back.
         pending: _Driven | None = None
         pending_code: types.CodeType | None = None
         since = 0.0

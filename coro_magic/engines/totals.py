@@ -119,7 +119,7 @@ class Totals:
         begins = step_begins(kinds, times, self.boundary)
         is_run, runner, stretches = IS_STEP, rows, begins
         if by is not None:
-            # Every switch ends a stretch in which one row ran: whoever drives, or is driven, or makes the step.
+            # Every switch ends a stretch in which one row ran: who drives, is driven, or makes the step.
             is_run, runner = IS_STEP | IS_BY_HAND, np.where(kinds == RESUMED, by, rows)
             stretches = step_begins(kinds, times, self.since, IS_SWITCH)
         at = np.flatnonzero(IS_BOUNDARY[kinds])

@@ -8,7 +8,9 @@ rows. Everything else is derived when somebody reads:
 - a step begins where the previous one ended (the scheduler does one thing at a time);
 - the time spent in a state is the sum of the moments of leaving it minus those of entering it, so
   exact totals need no sorting and no memory per event;
-- the time in which a coroutine was ready is the rest of its life.
+- the time in which a coroutine was ready is the rest of its life;
+- whoever drives a generator by hand waits until it gives control back, and who that is follows from the
+  order of the events.
 
 Past the limit on detail the events are poured into a grid of fixed size (groups of rows by bins of
 time), whose cells widen as the run goes on: the timeline coarsens instead of growing.
@@ -61,6 +63,7 @@ from .events import (
     Reason,
     drivers,
     entries,
+    first_stepping,
     intervals_of,
     step_begins,
 )
@@ -307,16 +310,23 @@ class Trace:
         for stretch in self._known.values():
             self._totals.add_stretch(stretch)
         pending, self._pending = self._pending, []
-        if pending:
-            self._read_events(*(np.concatenate(column) for column in zip(*pending, strict=True)))
+        if not pending:
+            return
+        # Whose step it is that goes on in the end of each: it may have been written down in a later one.
+        stepping = [self.stepping()]
+        for rows, codes, _ in reversed(pending[1:]):
+            stepping.append(first_stepping(rows, codes & KIND_MASK, stepping[-1]))
+        for events, row in zip(pending, stepping[::-1], strict=True):
+            self._read_events(*events, row)
         if self._grid is not None:
             # Nothing refers to the stretches any more.
             self._stretches.clear()
             self._known.clear()
 
-    def _read_events(self, rows: Ints, codes: Ints, times: Floats) -> None:
+    def _read_events(self, rows: Ints, codes: Ints, times: Floats, stepping: int) -> None:
         totals = self._totals
-        chunk = Chunk(rows, codes, times, totals.boundary, totals.since, self._drivers(rows, codes))
+        by = self._drivers(rows, codes, stepping)
+        chunk = Chunk(rows, codes, times, totals.boundary, totals.since, by)
         begins = totals.add(rows, codes, times, len(self._names), chunk.by)
         self.long_steps.add(rows, codes, times, begins)
         self._chunks.append(chunk)
@@ -327,12 +337,12 @@ class Trace:
                 self._pour(self._grid, each)
             self._chunks.clear()
 
-    def _drivers(self, rows: Ints, codes: Ints) -> Ints | None:
+    def _drivers(self, rows: Ints, codes: Ints, stepping: int = -1) -> Ints | None:
         kinds = codes & KIND_MASK
         goes_on = self._opened or self._totals.since > self._totals.boundary
         if self.unit != "coroutine" or not (goes_on or IS_BY_HAND[kinds].any()):
             return None
-        by, self._opened = drivers(rows, kinds, self._opened, self.stepping())
+        by, self._opened = drivers(rows, kinds, self._opened, stepping)
         return by
 
     def _pour(self, grid: Grid, chunk: Chunk) -> None:

@@ -12,7 +12,9 @@ from cells import cell
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from coro_magic.engines import observe, trace
 from coro_magic.engines.events import READY, RUNNING, WAITING
+from coro_magic.engines.trace import FOLD_AT
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -184,7 +186,9 @@ def test_a_generator_that_is_gone_through_is_no_coroutine_on_either_side():
 # another generator, which is driven by hand or delegated to.
 STEPS = st.recursive(
     st.sampled_from(["yield", "nap", "sleep", "close", "fail", "throw"]),
-    lambda steps: st.tuples(st.sampled_from(["drives", "delegates", "goes through"]), st.lists(steps, max_size=5)),
+    lambda steps: st.tuples(
+        st.sampled_from(["drives", "delegates", "goes through"]), st.lists(steps, max_size=5)
+    ),
     max_leaves=12,
 )
 FOLLOWS = """
@@ -271,14 +275,21 @@ def check_that_one_row_runs_at_a_time(trace):
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.lists(STEPS, max_size=5), min_size=1, max_size=4), st.booleans())
-def test_on_one_thread_one_row_runs_at_a_time(plan, detailed):
-    ran = cell(FOLLOWS, {"__name__": "__main__", "plan": plan}, detail=3_000_000 if detailed else 0)
-    check_that_one_row_runs_at_a_time(ran.run.trace)
+@given(
+    st.lists(st.lists(STEPS, max_size=5), min_size=1, max_size=4),
+    st.sampled_from([0, 20, 3_000_000]),
+    st.sampled_from([3, 60, FOLD_AT]),
+)
+def test_on_one_thread_one_row_runs_at_a_time(plan, detail, fold_at):
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (trace, observe):
+            patch.setattr(module, "FOLD_AT", fold_at)
+        ran = cell(FOLLOWS, {"__name__": "__main__", "plan": plan}, detail=detail)
+        check_that_one_row_runs_at_a_time(ran.run.trace)
 
 
 def test_who_drives_another_waits_in_the_meantime():
-    ran = cell(DRIVEN + "import time\ndef nap():\n    time.sleep(0.01)\n    yield\n    time.sleep(0.01)\n    yield\n"
+    ran = cell(DRIVEN + "import time\ndef nap():\n    while True:\n        time.sleep(0.01)\n        yield\n"
                "n = nap()\nnext(n)\nnext(n)\nnext(c)")  # fmt: skip
     trace = ran.run.trace
     check_that_one_row_runs_at_a_time(trace)
