@@ -38,7 +38,6 @@ CLOSED_WAITING = 10  # waiting -> final
 BORN_WAITING = 11  # -> waiting (for whoever drives it by hand)
 STOPPED = 12  # running -> final, explicitly
 MARKED = 13
-STAY = 14  # RESUMED and SUSPENDED in one, in the log only: see `Trace.stay`
 
 # In words, by number.
 KIND_NAMES = ("born", "yielded", "waits", "ended", "woken", "idle", "batch", "resumed", "suspended",

@@ -42,13 +42,13 @@ _DRIVING = {"next", "send", "throw"}
 class _Driven(NamedTuple):
     """A generator that is driven by hand.
 
-    `row` is its row, `resumed` the code of its being resumed. By the instruction at which it gives control
-    back, `stays` has the codes of both in one (see `Trace.stay`).
+    `row` is its row, `resumed` the code of its being resumed, and `suspended` the codes of its giving control
+    back, by the instruction at which it does.
     """
 
     row: int
     resumed: int
-    stays: dict[int, int]
+    suspended: dict[int, int]
 
 
 class Observer:
@@ -73,7 +73,7 @@ class Observer:
         self._sweep_at = _MANY
         self._codes: dict[int, types.CodeType] = {}
         self._places: dict[tuple[int, int], bool] = {}
-        self._stays: dict[int, dict[int, int]] = {}
+        self._suspended: dict[int, dict[int, int]] = {}
         self._can_drive: dict[int, bool] = {}
         self._tool: int | None = None
         self._observed: set[int] = set()
@@ -143,7 +143,7 @@ class Observer:
             code.co_name, self._driver(back), 0, self._scheduler.clock(), BORN_WAITING
         )
         resumed = self._trace.code(RESUMED, f"send to {code.co_name}", None)
-        driven = _Driven(row, resumed, self._stays.setdefault(id(code), {}))
+        driven = _Driven(row, resumed, self._suspended.setdefault(id(code), {}))
         self._driven[frame] = driven
         self._scheduler.on_switch = self._on_switch
         return driven
@@ -198,7 +198,7 @@ class Observer:
         self._trace.write((driven.row, code, self._scheduler.clock()))
         recorder = self._scheduler.recorder
         if recorder is None:
-            driven.stays[place] = self._trace.stay(driven.resumed, code)
+            driven.suspended[place] = code
         else:
             recorder.gave_back(driven.row, frame, ended=False)
 
@@ -257,6 +257,18 @@ class Observer:
             return self._trace.code(SUSPENDED, "its driver", None)
         return code ^ WAITS ^ SUSPENDED
 
+    def _unnoticed(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Give a function that is called during a step: in step mode it takes none of the run's time."""
+        recorder = self._scheduler.recorder
+        if recorder is None:
+            return function
+
+        def in_no_time(*arguments: Any) -> None:
+            with recorder.clock:
+                function(*arguments)
+
+        return in_no_time
+
     # CPython 3.12 and later.
 
     def _start_monitoring(self) -> None:
@@ -269,8 +281,9 @@ class Observer:
         events = monitoring.events
         frame_of, get_ident, here = sys._getframe, threading.get_ident, self._thread
         driven_by_frame, line = self._driven, self._scheduler._line
-        clock, trace, log = self._scheduler.clock, self._trace, self._trace._log
-        write, began = trace.write, trace.stays_began.append
+        clock, write, log = self._scheduler.clock, self._trace.write, self._trace._log
+        on_resumed, on_gave_back = self._unnoticed(self._resumed), self._unnoticed(self._gave_back)
+        on_ended = self._unnoticed(self._ended)
         # In step mode everything is told to the recorder.
         most = FOLD_AT if self._scheduler.recorder is None else -1
         # Who was resumed, of which code, and when: it is written down when they give control back.
@@ -285,7 +298,7 @@ class Observer:
                 pending, pending_code = driven_by_frame[frame], code
                 since = clock()
             elif get_ident() == here:
-                self._resumed(frame)
+                on_resumed(frame)
             else:
                 # From now on the one whose code gives control back may be another thread's.
                 most = -1
@@ -294,14 +307,13 @@ class Observer:
             nonlocal pending, pending_code
             # Whatever else is resumed in the meantime, or parked, makes that nobody is pending.
             if code is pending_code and pending is not None:
-                row, _, stays = pending
-                if offset in stays:
+                row, code_then, suspended = pending
+                if offset in suspended:
                     pending = pending_code = None
-                    began(since)
-                    write((row, stays[offset], clock()))
+                    write((row, code_then, since, row, suspended[offset], clock()))
                     return
             if get_ident() == here:
-                self._gave_back(frame_of(1), offset)
+                on_gave_back(frame_of(1), offset)
 
         def tell_pending() -> None:
             nonlocal pending, pending_code
@@ -313,15 +325,15 @@ class Observer:
 
         def returned(code: types.CodeType, offset: int, value: object) -> None:
             if get_ident() == here:
-                self._ended(frame_of(1), None)
+                on_ended(frame_of(1), None)
 
         def thrown(code: types.CodeType, offset: int, error: BaseException) -> None:
             if id(code) in self._codes and get_ident() == here:
-                self._resumed(frame_of(1))
+                on_resumed(frame_of(1))
 
         def unwound(code: types.CodeType, offset: int, error: BaseException) -> None:
             if id(code) in self._codes and get_ident() == here:
-                self._ended(frame_of(1), error)
+                on_ended(frame_of(1), error)
 
         for event, callback in (
             (events.PY_START, resumed), (events.PY_RESUME, resumed), (events.PY_YIELD, yielded),
@@ -418,8 +430,8 @@ class Observer:
     def _profile_function(self) -> Callable[[types.FrameType, str, Any], None]:
         # As in `_start_monitoring`. It is called at every call of whatever.
         driven_by_frame, codes, line = self._driven, self._codes, self._scheduler._line
-        clock, trace, log = self._scheduler.clock, self._trace, self._trace._log
-        write, began = trace.write, trace.stays_began.append
+        clock, write, log = self._scheduler.clock, self._trace.write, self._trace._log
+        on_resumed, on_left = self._unnoticed(self._resumed), self._unnoticed(self._left)
         most = FOLD_AT if self._scheduler.recorder is None else -1
         pending: types.FrameType | None = None
         since = 0.0
@@ -431,18 +443,17 @@ class Observer:
                     pending = frame
                     since = clock()
                 elif id(frame.f_code) in codes:
-                    self._resumed(frame)
+                    on_resumed(frame)
             elif event == "return":
                 if frame is pending:
-                    row, _, stays = driven_by_frame[frame]
+                    row, resumed, suspended = driven_by_frame[frame]
                     place = frame.f_lasti
-                    if place in stays:
+                    if place in suspended:
                         pending = None
-                        began(since)
-                        write((row, stays[place], clock()))
+                        write((row, resumed, since, row, suspended[place], clock()))
                         return
                 if frame in driven_by_frame:
-                    self._left(frame, argument)
+                    on_left(frame, argument)
 
         def tell_pending() -> None:
             nonlocal pending

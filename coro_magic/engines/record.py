@@ -100,13 +100,13 @@ class Recorder:
     now:
         Gives the seconds since the run began.
     clock:
-        What stands still while something is recorded.
+        What stands still while something is recorded; also an attribute.
     """
 
     def __init__(self, now: Callable[[], float], clock: Stopwatch) -> None:
         self.record = Steps()
         self._now = now
-        self._clock = clock
+        self.clock = clock
         self._count = 0
         self._text = 0
         self._seen: set[types.CodeType] = set()
@@ -115,7 +115,7 @@ class Recorder:
         """A task of the scheduler has made a step that ended at `time`."""
         self._count += 1
         if not self._full():
-            with self._clock:
+            with self.clock:
                 coroutine = task.coroutine
                 frames = [] if coroutine is None else frames_of(coroutine, task.parked)
                 self._add(task.row, time, str(task.state), frames)
@@ -123,14 +123,14 @@ class Recorder:
     def resumed(self, driver: int, caller: types.FrameType) -> None:
         """A generator is about to be resumed by hand, by code of row `driver` that stands at `caller`."""
         if not self._full():
-            with self._clock:
+            with self.clock:
                 self._add(driver, self._now(), "waiting", called_from(caller))
 
     def gave_back(self, row: int, frame: types.FrameType, ended: bool) -> None:
         """A generator driven by hand has given control back, or has ended."""
         self._count += 1
         if not self._full():
-            with self._clock:
+            with self.clock:
                 self._add(row, self._now(), "done" if ended else "waiting", [] if ended else [frame])
 
     def _full(self) -> bool:

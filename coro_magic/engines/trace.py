@@ -50,7 +50,6 @@ from .events import (
     SAID,
     STATE_CODES,
     STATES,
-    STAY,
     STOPPED,
     SUSPENDED,
     WAITS,
@@ -156,8 +155,6 @@ class Trace:
         # the engine's clock. It is the list's own method, because nothing else would be fast enough.
         self.write = self._log.extend
         self._pending: list[tuple[Ints, Ints, Floats]] = []
-        self.stays_began = array("d")
-        self._stays: list[tuple[int, int]] = []
         self._known: dict[int, Stretch] = {}
         self._stretches: list[array[int]] = []
         self._folded = 0
@@ -190,14 +187,6 @@ class Trace:
             if len(self._log) > FOLD_AT:
                 self.fold()
         return row
-
-    def stay(self, resumed: int, suspended: int) -> int:
-        """Give the code that stands for two events of a row that come one right after the other.
-
-        It is written at the time of the second. That of the first goes to `stays_began`.
-        """
-        self._stays.append((resumed, suspended))
-        return STAY | (len(self._stays) - 1) << KIND_BITS
 
     def take_back(self) -> tuple[int, int, float]:
         """Take the event back that was written last."""
@@ -283,25 +272,10 @@ class Trace:
         codes = np.fromiter(log[1:size:3], np.int32, count)
         times = np.fromiter(log[2:size:3], np.float64, count) - self.origin
         del log[:size]
-        rows, codes, times = self._without_stays(rows, codes, times)
-        self._folded += len(rows)
+        self._folded += count
         self._pending.append((rows, codes, times))
         if self._folded + self._batched > self.detail:
             self._bring_up_to_date()
-
-    def _without_stays(self, rows: Ints, codes: Ints, times: Floats) -> tuple[Ints, Ints, Floats]:
-        stays = (codes & KIND_MASK) == STAY
-        count = int(np.count_nonzero(stays))
-        if not count:
-            return rows, codes, times
-        lengths = 1 + stays
-        second = np.cumsum(lengths)[stays] - 1
-        which = codes[stays] >> KIND_BITS
-        rows, codes, times = (np.repeat(column, lengths) for column in (rows, codes, times))
-        codes[second - 1], codes[second] = np.array(self._stays, np.int32)[which].T
-        times[second - 1] = np.frombuffer(self.stays_began[:count]) - self.origin
-        del self.stays_began[:count]
-        return rows, codes, times
 
     def _bring_up_to_date(self) -> None:
         """Read what was written since the last time: into the totals, and into the grid when there is one."""

@@ -301,11 +301,11 @@ def by_hand(quick: bool, rounds: int) -> list[Row]:
     ns = 1e9 / count
     return [
         Row("`send` by hand, observed", f"{on * ns:.0f} ns", f"a thread each, {there * ns:,.0f} ns",
-            f"{there / on:.0f} × as fast", ""),
+            f"{there / on:.0f} × as fast", "≥ 50 ×"),
         Row("`send` by hand, `--trace off`", f"{off * ns:.0f} ns", f"a thread each, {there * ns:,.0f} ns",
             f"{there / off:.0f} × as fast", ""),
         Row("`send` by hand, observed", f"{on * ns:.0f} ns", f"plain Python, {bare * ns:.0f} ns",
-            f"{on / bare:.1f} ×", ""),
+            f"{on / bare:.1f} ×", "≤ 25 ×, from 3.12 on ≤ 10 ×"),
     ]  # fmt: skip
 
 
