@@ -327,7 +327,7 @@ class Loop:
         if self._closing:
             task.end_in_closing(error)
             return
-        time = self._line.settle_running()
+        time = self._line.settle_running(task)
         if self._recording:
             self._write((task.row, ENDED, time))
         self.stepping = False

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, GeneratorType
+from typing import Any
 
-from ..language import Where, spawn
-from .frames import home_of, innermost, ours, user_line
+from ..language import State, Where
+from .frames import ended_at, home_of, innermost, ours, user_line
 from .scheduled import ScheduledTask
 from .trace import WAITS, Trace
 
-# What `spawn` may be called through: it is looked past without a look at its file.
-_SPAWN = spawn.__code__
 _UNKNOWN = ""
 
 # By the identity of code: the verb and the code of the wait, by instruction.
@@ -30,6 +29,7 @@ class Places:
         self._homes: dict[int, str | None] = {}
         self._at_home: dict[int, _Known] = {}
         self._files: dict[str | None, _Known] = {}
+        self._returns: dict[int, tuple[int, object]] = {}
         self._spawns: dict[tuple[int, int], tuple[int, object]] = {}
 
     def wait(self, task: ScheduledTask, verb: str) -> int:
@@ -100,22 +100,32 @@ class Places:
             known = places[at.f_lasti] = (verb, code)
         return known[1]
 
-    def spawn(self) -> int:
+    def returned(self, coroutine: Any) -> int:
+        """Give the number of the ending of a coroutine that has returned; see `Trace.ending`."""
+        code = coroutine.gi_code if type(coroutine) is GeneratorType else coroutine.cr_code
+        known = self._returns.get(id(code))
+        if known is None:
+            number = self._trace.ending(State.DONE, ended_at(None, coroutine))
+            known = self._returns[id(code)] = (number, code)
+        return known[0]
+
+    def spawn(self, frame: FrameType | None) -> int:
         """Give the reason whose line is the one that calls `spawn`; 0 if there is none.
 
-        For `Scheduler.spawn`, and to be called by it only.
+        `frame` is where the call is, if that is known. If not, it is looked for from the caller's caller on.
         """
-        frame: FrameType | None = sys._getframe(2)
-        assert frame is not None
-        if frame.f_code is _SPAWN:
-            frame = sys._getframe(3)
+        if frame is None:
+            frame = sys._getframe(2)
+        known = self._spawns.get((id(frame.f_code), frame.f_lasti))
+        return self._look_spawning(frame) if known is None else known[0]
+
+    def _look_spawning(self, at: FrameType) -> int:
+        frame: FrameType | None = at
         while frame is not None and ours(frame.f_code):
             frame = frame.f_back
         if frame is None:
             return 0
-        key = (id(frame.f_code), frame.f_lasti)
-        known = self._spawns.get(key)
-        if known is None:
-            reason = self._trace.reason("spawn", Where(frame.f_code.co_filename, frame.f_lineno))
-            known = self._spawns[key] = (reason, frame.f_code)
-        return known[0]
+        reason = self._trace.reason("spawn", Where(frame.f_code.co_filename, frame.f_lineno))
+        if frame is at:
+            self._spawns[id(frame.f_code), frame.f_lasti] = (reason, frame.f_code)
+        return reason

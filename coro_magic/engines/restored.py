@@ -18,7 +18,7 @@ from ..language import Where
 from .events import BATCH, KIND_BITS, KIND_MASK, WOKEN, Floats, Ints, Mark, Reason
 from .grid import BINS, GROUPS, Cells, at_most
 from .naming import Naming
-from .trace import STATE_CODES, Chunk, Trace
+from .trace import STATE_CODES, STATES, Chunk, Trace
 
 LARGE = 1e300  # no time is larger: it could not be added to others
 TOTALS = ("resumptions", "running", "ready", "waiting", "longest", "born", "ended")
@@ -96,7 +96,7 @@ def columns_of(trace: Trace, rows: int, events: int, reasons: int) -> Columns:
         parents=trace._parents[:count].tolist(),
         spawned=[at if at < len(known) else 0 for at in trace._born_at[:count]],
         final=trace.final_codes()[:count].tolist(),
-        places={row: where for row, where in trace._where.items() if row < count},
+        places=trace.places(count),
         items={row: items for row, items in trace._items.items() if row < count},
         driven=few(trace._driven),
         daemons=few(trace.daemons),
@@ -132,8 +132,10 @@ class _Restored(Trace):
         self._reason_ids = {reason: number for number, reason in enumerate(columns.reasons)}
         self._names, self._naming = columns.names, Naming(columns.names, columns.numbers)
         self._parents, self._born_at = array("i", columns.parents), array("i", columns.spawned)
-        self._final = bytearray(code + 1 for code in columns.final)
-        self._where, self._items, self._driven = columns.places, columns.items, columns.driven
+        self._items, self._driven = columns.items, columns.driven
+        for row, code in enumerate(columns.final):
+            state = STATES[code] if code >= 0 else None
+            self.ended(row, self.ending(state, columns.places.get(row)))
         self._known_totals = columns.totals
         self._cells = columns.cells
         if columns.events is not None:

@@ -84,15 +84,13 @@ class ScheduledTask(Task):
     engine: Scheduler
 
     def __init__(
-        self, engine: Scheduler, coroutine: Any, row: int, daemon: bool, context: Context
+        self, engine: Scheduler, coroutine: Any, row: int, context: Context
     ) -> None:
         # Task.__init__, written out: there may be a million of them.
         self.coroutine = coroutine
         self.row = row
         self._final = self._value = self._followers = None
         self.engine = engine
-        if daemon:
-            engine.trace.daemons.add(row)
         self.context = context
         # A native coroutine is no iterator, and what its __await__ gives is.
         self.iterator = (

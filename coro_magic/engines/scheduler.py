@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from operator import length_hint
+from types import FrameType
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
@@ -22,6 +23,7 @@ from ..language.request import Handle, set_engine
 from ..language.task import _call, inner_coroutine
 from . import switching
 from .frames import ended_at, strip
+from .garbage import MANY, Patience
 from .hub import Hub
 from .interrupts import Interrupts, gate
 from .loop import _NEVER, NO_ASYNCIO, Loop
@@ -37,7 +39,6 @@ _get_ident = threading.get_ident
 _getprofile, _setprofile = sys.getprofile, sys.setprofile
 MOST_STACKS = 500
 _STACKS_TIME = 0.1  # seconds that may be spent on them: the repr of a local name may be slow
-_MANY = 4096  # coroutines not begun, for a look at whether they have
 _STOPS = (Cancelled, KeyboardInterrupt, GeneratorExit)
 
 
@@ -129,7 +130,9 @@ class Scheduler(Loop):
         self._has_body = has_body
         # Only those not begun matter: whoever has begun is refused for that.
         self._handed_over: set[Any] = set()
-        self._sweep_at = _MANY
+        # From how many coroutines on it is worth while to see to what many of them cost.
+        self._many_at = MANY
+        self._patience = Patience()
         self._base: Context
 
     # What coroutines ask for: the `Engine` and `Services` of the language.
@@ -180,30 +183,40 @@ class Scheduler(Loop):
         name: str | None = None,
         daemon: bool = False,
         where: Where | None = None,
+        caller: FrameType | None = None,
     ) -> ScheduledTask:
-        """Take a coroutine over; `where` is the line that asks for it. See `language.spawn`."""
-        if coroutine in self._handed_over:
+        """Take a coroutine over; `where` is the line that asks for it, or `caller` the frame. See `language.spawn`."""
+        handed_over = self._handed_over
+        if coroutine in handed_over:
             raise ValueError(f"{coroutine.__name__} was handed over already")
         if self._closing:
             raise Cancelled("the run is being closed")
-        self._handed_over.add(coroutine)
-        if len(self._handed_over) > self._sweep_at:
-            self._forget_begun()
-        line, parent = self._line, None
+        handed_over.add(coroutine)
+        line, trace = self._line, self.trace
         if self.stepping:
-            parent = line.running
+            # `Line.running`, written out.
+            tasks = line.tasks
+            parent = tasks[len(tasks) - length_hint(line.along) - 1]
             line.settle_before(parent)
-        row = self.trace.born(
+            parent_row, context = parent.row, copy_context()
+        else:
+            parent_row, context = -1, self._base.copy()
+        row = trace.born(
             coroutine.__name__ if name is None else str(name),
-            -1 if parent is None else parent.row,
-            self._places.spawn() if where is None else self.trace.reason("spawn", where),
+            parent_row,
+            self._places.spawn(caller) if where is None else trace.reason("spawn", where),
             line.time,
         )
-        context = self._base.copy() if parent is None else copy_context()
-        task = ScheduledTask(self, coroutine, row, daemon, context)
+        task = ScheduledTask(self, coroutine, row, context)
         self.tasks.append(task)
-        if not daemon:
+        if daemon:
+            trace.daemons.add(row)
+        else:
             self._unfinished += 1
+        if row >= self._many_at:
+            self._many_at = 2 * row
+            self._patience.grown(row)
+            self._tidy_at = min(self._tidy_at, line.switches + row // 2)
         if self.on_spawn is not None:
             self.on_spawn(task)
         line.arrive(task)
@@ -213,9 +226,8 @@ class Scheduler(Loop):
         # Whoever has ended is forgotten for that.
         self._handed_over = {each for each in self._handed_over if not _has_begun(each)}
         left = len(self._handed_over)
-        self._sweep_at = max(_MANY, 2 * left)
-        # Once it may be worth it there is another look, also if nobody is spawned.
-        self._tidy_at = self._line.switches + left // 2 if left > _MANY // 2 else _NEVER
+        # Where it may be worth it there is another look.
+        self._tidy_at = self._line.switches + left // 2 if left > MANY else _NEVER
 
     def was_handed_over(self, coroutine: Any) -> bool:
         """Say whether this coroutine has a task already."""
@@ -245,6 +257,7 @@ class Scheduler(Loop):
             Interrupts(self),
             self._watcher,
             self._watch,
+            self._patience,
             switching.installed(self, namespace),
             noted(self._noting),
         ):
@@ -325,15 +338,16 @@ class Scheduler(Loop):
         self, task: ScheduledTask, state: State, value: Any, error: BaseException | None,
         where: Where | None = None,
     ) -> None:  # fmt: skip
-        if where is None:
-            where = ended_at(error, task.coroutine)
-        self.trace.finished(task.row, state, where)
-        self._handed_over.discard(task.coroutine)
-        if not task.daemon:
+        coroutine, trace = task.coroutine, self.trace
+        if state is State.DONE:
+            trace.ended(task.row, self._places.returned(coroutine))
+        else:
+            trace.finished(task.row, state, ended_at(error, coroutine) if where is None else where)
+        self._handed_over.discard(coroutine)
+        if task.row not in trace.daemons:
             self._unfinished -= 1
         # It is kept, as the user's Task, but not what it was made of.
-        task.request = task.overdue = None
-        task.argument = task.iterator = task.coroutine = None
+        task.request = task.overdue = task.argument = task.iterator = task.coroutine = None
         task.context = self._neutral
         try:
             task.end(state, value, error)

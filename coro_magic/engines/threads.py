@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
+from types import FrameType
 from typing import Any
 
 from ..language import Cancelled, Request, State, Task, Where
@@ -137,10 +138,12 @@ class ThreadEngine:
         """The task on whose thread the caller is."""
         return getattr(self._here, "task", None)
 
-    def spawn(self, coroutine: Any, name: str | None = None, daemon: bool = False) -> ThreadTask:
+    def spawn(
+        self, coroutine: Any, name: str | None = None, daemon: bool = False, *, caller: FrameType | None = None
+    ) -> ThreadTask:
         """Start a thread for a coroutine."""
         coroutine = inner_coroutine(coroutine)
-        where = user_line(None, None)
+        where = user_line(caller, None)
         parent = self.current
         with self._lock:
             if self._over_and_done:

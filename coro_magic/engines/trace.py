@@ -142,8 +142,10 @@ class Trace:
         self._naming = Naming(self._names)
         self._parents = array("i")
         self._born_at = array("i")
-        self._final = bytearray()  # code + 1; may be shorter than there are rows
-        self._where: dict[int, Where] = {}
+        # How rows ended, as numbers of endings; may be shorter than there are rows. Most end in one of few.
+        self._ended = array("i")
+        self._endings: list[tuple[State | None, Where | None]] = [(None, None)]
+        self._ending_ids = {self._endings[0]: 0}
         self._items: dict[int, int] = {}
         self._driven: set[int] = set()
         # For tasks: whom the run does not wait for, and whose errors somebody has seen.
@@ -224,11 +226,23 @@ class Trace:
 
     def finished(self, row: int, state: State, where: Where | None) -> None:
         """Note how `row` ended, and where if that is known. Its last event is noted apart."""
-        if row >= len(self._final):
-            self._final.extend(bytes(len(self._names) - len(self._final)))
-        self._final[row] = STATE_CODES[state] + 1
-        if where is not None:
-            self._where[row] = where
+        self.ended(row, self.ending(state, where))
+
+    def ending(self, state: State | None, where: Where | None) -> int:
+        """Give the number under which it is known that somebody ended in this state and place."""
+        key = (state, where)
+        number = self._ending_ids.get(key)
+        if number is None:
+            number = self._ending_ids[key] = len(self._endings)
+            self._endings.append(key)
+        return number
+
+    def ended(self, row: int, ending: int) -> None:
+        """Note how `row` ended, by the number of the `ending`."""
+        ended = self._ended
+        if row >= len(ended):
+            ended.frombytes(bytes((len(self._names) - len(ended)) * ended.itemsize))
+        ended[row] = ending
 
     def reason(self, verb: str, where: Where | None) -> int:
         """Give the number under which this reason for waiting is known."""
@@ -399,17 +413,25 @@ class Trace:
 
     def where(self, row: int) -> Where | None:
         """Give the line at which a row waits or ended, where that is known."""
-        return self._where.get(row)
+        return self._ending_of(row)[1]
 
     def final(self, row: int) -> State | None:
         """Give the state in which a row ended, None if it did not."""
-        code = self._final[row] if row < len(self._final) else 0
-        return STATES[code - 1] if code else None
+        return self._ending_of(row)[0]
+
+    def _ending_of(self, row: int) -> tuple[State | None, Where | None]:
+        return self._endings[self._ended[row] if row < len(self._ended) else 0]
 
     def final_codes(self) -> NDArray[np.int8]:
         """Give how all rows ended: indices into `STATES`, -1 for not at all; shape (rows,)."""
-        known = np.frombuffer(bytes(self._final), np.int8) - np.int8(1)
+        states = [-1 if state is None else STATE_CODES[state] for state, _ in self._endings]
+        known = np.array(states, np.int8)[np.array(self._ended, np.int32)]
         return np.append(known, np.full(len(self) - len(known), -1, np.int8))
+
+    def places(self, count: int) -> dict[int, Where]:
+        """Give the lines at which those of the first `count` rows ended of which that is known, by row."""
+        found = ((row, self._endings[number][1]) for row, number in enumerate(self._ended[:count]))
+        return {row: where for row, where in found if where is not None}
 
     def line_of(self, where: Where | None) -> str:
         """Give a source line as it is, `_LINE` characters at most; empty if it cannot be read."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
+from types import FrameType
 from typing import Any, Protocol
 
 
@@ -60,7 +61,9 @@ class Engine(Protocol):
 
     def wait(self, request: Request) -> Any: ...
 
-    def spawn(self, target: Any, name: str | None = None, daemon: bool = False) -> Any: ...
+    def spawn(
+        self, target: Any, name: str | None = None, daemon: bool = False, *, caller: FrameType | None = None
+    ) -> Any: ...
 
     def mark(self, text: str) -> None: ...
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
@@ -34,6 +35,8 @@ class State(enum.StrEnum):
         """Whether a coroutine in this state will do nothing any more."""
         return self in _FINAL
 
+
+_caller = sys._getframe
 
 _FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.LEFT_OVER})
 
@@ -292,9 +295,12 @@ class Task:
         """
         self._final = state
         self._value = value if error is None else error
-        followers, self._followers = self._followers, None
+        followers = self._followers
+        if followers is None:
+            return
+        self._followers = None
         errors = []
-        for follower in followers or ():
+        for follower in followers:
             if not callable(follower):
                 self._tell(follower)
                 continue
@@ -377,10 +383,6 @@ def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
     ValueError
         If it is a coroutine that has begun or ended already.
     """
-    if type(target) is types.GeneratorType and not (args or kwargs):
-        if not is_unstarted(target):
-            check_unstarted(target)
-        return target
     target = inner_coroutine(target)
     if isinstance(target, types.GeneratorType | types.CoroutineType):
         if args or kwargs:
@@ -411,6 +413,19 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 _PROBE = object()
 
 
+def _has_ended(coroutine: Any) -> bool:
+    """Say whether a generator or native coroutine that is not under way has ended."""
+    # To look at its frame would make a frame object that stays, and costs as much as the generator. Who
+    # has not begun refuses a value, and that leaves it as it is.
+    try:
+        coroutine.send(_PROBE)
+    except TypeError:
+        return False
+    except (StopIteration, RuntimeError):
+        pass
+    return True
+
+
 def is_unstarted(coroutine: Any) -> bool:
     """Say whether a generator or native coroutine has not begun."""
     coroutine = inner_coroutine(coroutine)
@@ -420,19 +435,13 @@ def is_unstarted(coroutine: Any) -> bool:
         begun = coroutine.cr_suspended or coroutine.cr_running
     if begun:
         return False
-    # Not begun, or ended. To look at its frame would make a frame object that stays, and costs as
-    # much as the generator. Who has not begun refuses a value, and that leaves it as it is.
-    try:
-        coroutine.send(_PROBE)
-    except TypeError:
-        return True
-    except (StopIteration, RuntimeError):
-        pass
-    return False
+    return not _has_ended(coroutine)
 
 
 def check_unstarted(coroutine: Any) -> None:
     """Raise ValueError if a coroutine cannot be handed over, because it has begun or ended."""
+    if is_unstarted(coroutine):
+        return
     is_generator = isinstance(coroutine, types.GeneratorType)
     state: str = (inspect.getgeneratorstate if is_generator else inspect.getcoroutinestate)(coroutine)
     if not state.endswith("_CREATED"):
@@ -469,4 +478,8 @@ def spawn(
         If there is no run.
     """
     here = engine()
-    return here.spawn(as_coroutine(target, *args, **kwargs), name, daemon)  # type: ignore[no-any-return]
+    if type(target) is not types.GeneratorType or args or kwargs:
+        target = as_coroutine(target, *args, **kwargs)
+    elif target.gi_suspended or target.gi_running or _has_ended(target):
+        check_unstarted(target)
+    return here.spawn(target, name, daemon, caller=_caller(1))  # type: ignore[no-any-return]
