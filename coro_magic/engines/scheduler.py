@@ -9,18 +9,17 @@ import logging
 import sys
 import threading
 import time as _time
-import types
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from operator import length_hint
-from types import FrameType
+from types import FrameType, GeneratorType
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Deadlock, State, Task, Where
 from ..language.request import Handle, set_engine
-from ..language.task import _call, inner_coroutine
+from ..language.task import _call
 from . import switching
 from .frames import ended_at, strip
 from .garbage import MANY, Patience
@@ -224,7 +223,15 @@ class Scheduler(Loop):
 
     def _forget_begun(self) -> None:
         # Whoever has ended is forgotten for that.
-        self._handed_over = {each for each in self._handed_over if not _has_begun(each)}
+        self._handed_over = {
+            each
+            for each in self._handed_over
+            if not (
+                each.gi_suspended or each.gi_running
+                if type(each) is GeneratorType
+                else each.cr_suspended or each.cr_running
+            )
+        }
         left = len(self._handed_over)
         # Where it may be worth it there is another look.
         self._tidy_at = self._line.switches + left // 2 if left > MANY else _NEVER
@@ -359,7 +366,7 @@ class Scheduler(Loop):
         """End everyone who has not ended, and find out why."""
         if self._interrupt_wanted:
             self.interrupted = True
-        unfinished = [task for task in self.tasks if not task.done()]
+        unfinished = [task for task in self.tasks if task._final is None]
         states = {task: self._state_at_the_end(task) for task in unfinished}
         stuck = [task for task in unfinished if states[task] is State.FAILED]
         if stuck:
@@ -453,15 +460,6 @@ for _function in (
     send, throw, answer_first, give_up, _call, Loop._work, ScheduledTask.close, Task.end,
 ):  # fmt: skip
     gate(_function)
-
-
-def _has_begun(coroutine: Any) -> bool:
-    if type(coroutine) is types.GeneratorType:
-        return coroutine.gi_suspended or coroutine.gi_running
-    coroutine = inner_coroutine(coroutine)
-    if isinstance(coroutine, types.GeneratorType):
-        return coroutine.gi_suspended or coroutine.gi_running
-    return coroutine.cr_suspended or coroutine.cr_running  # type: ignore[no-any-return]
 
 
 def _add_note(error: BaseException, note: str) -> None:

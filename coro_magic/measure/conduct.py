@@ -206,7 +206,7 @@ def _run_of(
 def _stacks_of(scheduler: Scheduler) -> dict[int, list[StackFrame]]:
     """Give the stacks of those who had not ended, and of those who failed, where they failed."""
     stacks = dict(scheduler.stacks)
-    failed = (task for task in scheduler.tasks if task.state is State.FAILED)
+    failed = (task for task in scheduler.tasks if task._final is State.FAILED)
     for task in islice(failed, MOST_STACKS):
         if task._error is not None and task.row not in stacks:
             stacks[task.row] = stack_of_error(task._error)
@@ -217,8 +217,10 @@ def _error_of(scheduler: Scheduler) -> BaseException | None:
     """Give what the run fails with: the error of the one that failed, or a group of them."""
     errors: list[BaseException] = []
     for task in scheduler.tasks:
+        if task._final is not State.FAILED:
+            continue
         error = task._error
-        unheeded = task.state is State.FAILED and error is not None and not task.heeded
+        unheeded = error is not None and not task.heeded
         if unheeded and not any(error is other for other in errors):
             errors.append(error)  # type: ignore[arg-type]
     if scheduler.interrupted and not errors:
