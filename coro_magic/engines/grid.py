@@ -25,7 +25,18 @@ from .events import (
     WOKEN,
     Floats,
     Ints,
+    of,
     step_begins,
+)
+
+# For each kind of event, whether it enters a state (1) or leaves it (-1).
+_ALIVE, _WAITING, _EXPLICIT = (
+    of(*entering).astype(np.float64) - of(*leaving)
+    for entering, leaving in (
+        ((BORN, BORN_WAITING), ENDS),
+        ((WAITS, SUSPENDED, BORN_WAITING), (WOKEN, RESUMED, CLOSED_WAITING)),
+        ((RESUMED,), (SUSPENDED, STOPPED)),
+    )
 )
 
 GROUPS, BINS = 256, 512  # of `Cells`, at most
@@ -104,48 +115,48 @@ class Grid:
             return
         self._widen(int(np.max(rows)) + 1, float(np.max(times)))
         kinds = codes & KIND_MASK
-        groups = rows // self.per_group
-        at = np.clip(times / self.width, 0, self.bins * (1 - 1e-12))
-        bins = np.minimum(at.astype(np.int64), self.bins - 1)
-        left = 1.0 - (at - bins)
+        groups = rows.astype(np.int64) // self.per_group
+        exact = np.clip(times / self.width, 0, self.bins * (1 - 1e-12))
+        bins = np.minimum(exact.astype(np.int64), self.bins - 1)
+        left = 1.0 - (exact - bins)
 
-        def change(channel: int, mask: NDArray[np.bool_], sign: int, groups: Ints = groups) -> None:
-            where = (groups[mask], bins[mask])
-            np.add.at(self._changes[channel], (where[0], where[1] + 1), sign)
-            np.add.at(self._partial[channel], where, sign * left[mask])
+        def change(channel: int, at: Ints, sign: Floats, groups: Ints = groups) -> None:
+            # `ufunc.at` is many times as fast along a single axis.
+            cells = groups[at] * (self.bins + 1) + bins[at]
+            np.add.at(self._changes[channel].reshape(-1), cells + 1, sign)
+            np.add.at(self._partial[channel].reshape(-1), cells, sign * left[at])
 
-        change(0, np.isin(kinds, (BORN, BORN_WAITING)), 1)
-        change(0, np.isin(kinds, ENDS), -1)
-        change(1, np.isin(kinds, (WAITS, SUSPENDED, BORN_WAITING)), 1)
-        change(1, np.isin(kinds, (WOKEN, RESUMED, CLOSED_WAITING)), -1)
+        for channel, signs in enumerate((_ALIVE, _WAITING)):
+            at = np.flatnonzero(signs[kinds])
+            change(channel, at, signs[kinds[at]])
         ran, runners, stretches = IS_STEP[kinds], groups, begins
         if by is not None:
             # As in `Totals`: every switch ends a stretch in which one row ran.
-            driving, resumed = by >= 0, kinds == RESUMED
-            change(1, driving & resumed, 1, by // self.per_group)
-            change(1, driving & ~resumed, -1, by // self.per_group)
+            at, resumed = np.flatnonzero(by >= 0), kinds == RESUMED
+            change(1, at, np.where(resumed[at], 1.0, -1.0), by // self.per_group)
             runners = np.where(resumed, by, rows)
             ran = (IS_STEP | IS_BY_HAND)[kinds] & (runners >= 0)
-            runners = runners // self.per_group
+            runners = runners.astype(np.int64) // self.per_group
             stretches = step_begins(kinds, times, since, IS_SWITCH)
-        self._add_running(runners[ran], stretches[ran], times[ran], 1.0)
+        self._add_running(runners[ran], stretches[ran], times[ran])
         # Explicit running: what is in neither state; as seconds up to the end of the grid.
-        for wanted, sign in (((RESUMED,), 1.0), ((SUSPENDED, STOPPED), -1.0)):
-            mask = np.isin(kinds, wanted)
-            if by is None and mask.any():
-                if not hasattr(self, "_explicit"):
-                    self._explicit = np.zeros((2, self.rows, self.bins + 1))
-                np.add.at(self._explicit[0], (groups[mask], bins[mask] + 1), sign)
-                np.add.at(self._explicit[1], (groups[mask], bins[mask]), sign * left[mask])
+        at = np.flatnonzero(_EXPLICIT[kinds])
+        if by is None and len(at):
+            if not hasattr(self, "_explicit"):
+                self._explicit = np.zeros((2, self.rows, self.bins + 1))
+            sign = _EXPLICIT[kinds[at]]
+            np.add.at(self._explicit[0], (groups[at], bins[at] + 1), sign)
+            np.add.at(self._explicit[1], (groups[at], bins[at]), sign * left[at])
         resumed = IS_RESUMPTION[kinds]
         first = np.clip(begins[resumed] / self.width, 0, self.bins - 1).astype(np.int64)
         self._resumptions += np.bincount(first, minlength=self.bins)
 
-    def _add_running(self, groups: Ints, begins: Floats, ends: Floats, sign: float) -> None:
+    def _add_running(self, groups: Ints, begins: Floats, ends: Floats) -> None:
         first = np.clip(begins / self.width, 0, self.bins - 1).astype(np.int64)
         last = np.clip(ends / self.width, 0, self.bins - 1).astype(np.int64)
         short = first == last
-        np.add.at(self._running, (groups[short], first[short]), sign * (ends - begins)[short])
+        cells = (groups * self.bins + first)[short]
+        np.add.at(self._running.reshape(-1), cells, (ends - begins)[short])
         # A step across the edge of a bin is rare: one by one.
         for group, begin, end, low, high in zip(
             groups[~short], begins[~short], ends[~short], first[~short], last[~short], strict=True
