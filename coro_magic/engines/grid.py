@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,8 @@ from .events import (
     of,
     step_begins,
 )
+
+_PIECE = 1 << 18  # steps of batches that are added at a time
 
 # For each kind of event, whether it enters a state (1) or leaves it (-1).
 _ALIVE, _WAITING, _EXPLICIT = (
@@ -113,7 +117,7 @@ class Grid:
         """
         if not len(rows):
             return
-        self._widen(int(np.max(rows)) + 1, float(np.max(times)))
+        self.widen(int(np.max(rows)) + 1, float(np.max(times)))
         kinds = codes & KIND_MASK
         groups = rows.astype(np.int64) // self.per_group
         exact = np.clip(times / self.width, 0, self.bins * (1 - 1e-12))
@@ -140,20 +144,19 @@ class Grid:
             stretches = step_begins(kinds, times, since, IS_SWITCH)
         self._add_running(runners[ran], stretches[ran], times[ran])
         # Explicit running: what is in neither state; as seconds up to the end of the grid.
-        at = np.flatnonzero(_EXPLICIT[kinds])
-        if by is None and len(at):
+        which = np.flatnonzero(_EXPLICIT[kinds])
+        if by is None and len(which):
             if not hasattr(self, "_explicit"):
                 self._explicit = np.zeros((2, self.rows, self.bins + 1))
-            sign = _EXPLICIT[kinds[at]]
-            np.add.at(self._explicit[0], (groups[at], bins[at] + 1), sign)
-            np.add.at(self._explicit[1], (groups[at], bins[at]), sign * left[at])
+            sign = _EXPLICIT[kinds[which]]
+            np.add.at(self._explicit[0], (groups[which], bins[which] + 1), sign)
+            np.add.at(self._explicit[1], (groups[which], bins[which]), sign * left[which])
         resumed = IS_RESUMPTION[kinds]
-        first = np.clip(begins[resumed] / self.width, 0, self.bins - 1).astype(np.int64)
+        first = self.bins_of(begins[resumed])
         self._resumptions += np.bincount(first, minlength=self.bins)
 
     def _add_running(self, groups: Ints, begins: Floats, ends: Floats) -> None:
-        first = np.clip(begins / self.width, 0, self.bins - 1).astype(np.int64)
-        last = np.clip(ends / self.width, 0, self.bins - 1).astype(np.int64)
+        first, last = self.bins_of(begins), self.bins_of(ends)
         short = first == last
         cells = (groups * self.bins + first)[short]
         np.add.at(self._running.reshape(-1), cells, (ends - begins)[short])
@@ -165,7 +168,41 @@ class Grid:
             edges[-1] = end
             self._running[group, low : high + 1] += np.diff(edges)
 
-    def _widen(self, rows: int, time: float) -> None:
+    def pour_batches(self, batches: Sequence[array[int]], which: Ints, begins: Floats, ends: Floats) -> None:
+        """Add batches of steps, each of which begins and ends in one bin.
+
+        Parameters
+        ----------
+        batches:
+            The rows that make the steps of each batch, an equal share of its time each.
+        which:
+            The batches that took place, indices of shape (n,).
+        begins, ends:
+            When, in seconds, each of shape (n,).
+        """
+        # Of one batch in one bin there may be thousands: they are one.
+        keys, inverse = np.unique(which * np.int64(self.bins) + self.bins_of(begins), return_inverse=True)
+        numbers, bins = np.divmod(keys, self.bins)
+        seconds = np.bincount(inverse, ends - begins)
+        lengths = np.array([len(batches[number]) for number in numbers.tolist()], np.int64)
+        np.add.at(self._resumptions, bins, np.bincount(inverse) * lengths)
+        running = self._running.reshape(-1)
+        # In pieces, so that the memory that it takes is bounded.
+        ends_at = np.cumsum(lengths)
+        cuts = np.flatnonzero(np.diff(ends_at // _PIECE)) + 1
+        for piece in np.split(np.arange(len(keys)), cuts):
+            if not len(piece):
+                continue
+            rows = np.concatenate([batches[number] for number in numbers[piece].tolist()])
+            cells = rows // self.per_group * self.bins + np.repeat(bins[piece], lengths[piece])
+            np.add.at(running, cells, np.repeat(seconds[piece] / lengths[piece], lengths[piece]))
+
+    def bins_of(self, times: Floats) -> Ints:
+        """Give the bins of some moments."""
+        return np.clip(times / self.width, 0, self.bins - 1).astype(np.int64)
+
+    def widen(self, rows: int, time: float) -> None:
+        """Make room for so many rows, and as much time, by making the cells coarser."""
         while rows > self.rows * self.per_group:
             self.per_group *= 2
             self._changes = _pairs(self._changes, 1)

@@ -115,6 +115,7 @@ class Loop:
     def _work(self) -> None:
         """The loop. Every worker greenlet runs it; at most one is in it, the others are parked or idle."""
         run, line, clock, recording = _run_context, self._line, self._clock, self._recording
+        write, place = self._write, self._places.wait
         steps: Iterator[ScheduledTask] | None = None
         while self._next_line(steps):
             # Another worker may have gone on with this iterator, or replaced it: both are fine.
@@ -145,19 +146,25 @@ class Loop:
                             task.step, task.argument = throw, (task, error)
                             answer = None
                         line.asking = None
+                        # Where every step ends in a request, what comes here is most of what a step costs:
+                        # `_waits` and `Line.passed`, written out.
                         if answer is PENDING:
                             task.request = value
-                            if recording or not line.lively:
+                            if not line.lively:
                                 self._waits(task, value)
+                            elif recording:
+                                line.boundary = time = line.time
+                                write((task.row, place(task, value.verb), time))
                             continue
                         if answer is not None:
                             task.step = send
                             task.argument = (task, answer)
                         if line.lively:
                             if recording:
-                                line.passed(task)
-                            else:
-                                line.arrive(task)
+                                line.boundary = time = line.time
+                                write((task.row, YIELDED, time))
+                            arrive = line.arrive
+                            arrive(task)
                         elif line.over:
                             line.settle_asker(task)
                     elif value is RESUME:

@@ -184,7 +184,10 @@ class Scheduler(Loop):
         where: Where | None = None,
         caller: FrameType | None = None,
     ) -> ScheduledTask:
-        """Take a coroutine over; `where` is the line that asks for it, or `caller` the frame. See `language.spawn`."""
+        """Take a coroutine over; see `language.spawn`.
+
+        `where` is the line that asks for it, or `caller` the frame, where one of them is known.
+        """
         handed_over = self._handed_over
         if coroutine in handed_over:
             raise ValueError(f"{coroutine.__name__} was handed over already")

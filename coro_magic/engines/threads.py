@@ -139,8 +139,9 @@ class ThreadEngine:
         return getattr(self._here, "task", None)
 
     def spawn(
-        self, coroutine: Any, name: str | None = None, daemon: bool = False, *, caller: FrameType | None = None
-    ) -> ThreadTask:
+        self, coroutine: Any, name: str | None = None, daemon: bool = False, *,
+        caller: FrameType | None = None,
+    ) -> ThreadTask:  # fmt: skip
         """Start a thread for a coroutine."""
         coroutine = inner_coroutine(coroutine)
         where = user_line(caller, None)

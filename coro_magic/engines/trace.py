@@ -334,6 +334,21 @@ class Trace:
         return by
 
     def _pour(self, grid: Grid, chunk: Chunk) -> None:
+        rows, codes, times, boundary, _, by = chunk
+        kinds = codes & KIND_MASK
+        batches = kinds == BATCH
+        if by is None and batches.any():
+            # Written out, one fold's batches are millions of steps; the same ones come again and again.
+            grid.widen(len(self), float(np.max(times)))
+            begins = step_begins(kinds, times, boundary)
+            whole = batches & (grid.bins_of(begins) == grid.bins_of(times))
+            grid.pour_batches(self._stretches, rows[whole], begins[whole], times[whole])
+            if whole.all():
+                return
+            # What is left keeps its beginnings: where a batch was, it was idle until then.
+            rows, codes = rows.copy(), codes.copy()
+            rows[whole], codes[whole] = 0, IDLE
+            chunk = chunk._replace(rows=rows, codes=codes)
         grid.pour(*self._expand(chunk), chunk.since)
 
     def _expand(self, chunk: Chunk) -> tuple[Ints, Ints, Floats, Floats, Ints | None]:

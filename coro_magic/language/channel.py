@@ -154,17 +154,22 @@ class Get(Request, Generic[T]):
             self.claim(waiter)
         self.waiter = waiter
         channel = self.channel
-        putters = channel._putters
-        if channel._items:
-            item = channel._items.popleft()
+        putters: deque[Any] = channel._putters
+        items = channel._items
+        if items:
+            item = items.popleft()
             if putters:
-                put = _next(putters)
+                put = putters.popleft()
+                if put.waiter is _WITHDRAWN:
+                    put = _next(putters)
                 if put is not None:
-                    channel._items.append(put.item)
+                    items.append(put.item)
                     put.waiter.wake()
             return item
         if putters:
-            put = _next(putters)
+            put = putters.popleft()
+            if put.waiter is _WITHDRAWN:
+                put = _next(putters)
             if put is not None:
                 put.waiter.wake()
                 return put.item
@@ -203,8 +208,11 @@ class Put(Request, Generic[T]):
         channel = self.channel
         if channel.closed:
             raise ChannelClosed(f"{channel} is closed")
-        if channel._getters:
-            get = _next(channel._getters)
+        getters: deque[Any] = channel._getters
+        if getters:
+            get = getters.popleft()
+            if get.waiter is _WITHDRAWN:
+                get = _next(getters)
             if get is not None:
                 get.waiter.wake(self.item)
                 return None
@@ -234,12 +242,11 @@ def _is_waiting(request: Any) -> bool:
 
 def _next(requests: deque[Any]) -> Any:
     """Take the first of some requests whose waiter still waits; None if there is none."""
-    request = requests.popleft()
-    while request.waiter is _WITHDRAWN:
-        if not requests:
-            return None
+    while requests:
         request = requests.popleft()
-    return request
+        if request.waiter is not _WITHDRAWN:
+            return request
+    return None
 
 
 class _ClosableQueue(queue.Queue[Any]):

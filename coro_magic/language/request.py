@@ -62,8 +62,9 @@ class Engine(Protocol):
     def wait(self, request: Request) -> Any: ...
 
     def spawn(
-        self, target: Any, name: str | None = None, daemon: bool = False, *, caller: FrameType | None = None
-    ) -> Any: ...
+        self, target: Any, name: str | None = None, daemon: bool = False, *,
+        caller: FrameType | None = None,
+    ) -> Any: ...  # fmt: skip
 
     def mark(self, text: str) -> None: ...
 

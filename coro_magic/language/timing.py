@@ -24,7 +24,9 @@ class Sleep(Request):
         self.timer: Handle | float | None = None
 
     def begin(self, waiter: Waiter) -> Any:
-        self.claim(waiter)
+        if self.waiter is not None:
+            self.claim(waiter)
+        self.waiter = waiter
         if self.seconds == 0.0:
             return None
         self.timer = waiter.engine.call_later(self.seconds, waiter.wake)
@@ -79,7 +81,9 @@ def sleep(seconds: float) -> Sleep:
     TypeError, ValueError
         If `seconds` is not a number, is negative or is nan, as `time.sleep` does.
     """
-    return Sleep(checked_seconds(seconds, "sleep()"))
+    if type(seconds) is not float or not seconds >= 0.0:
+        seconds = checked_seconds(seconds, "sleep()")
+    return Sleep(seconds)
 
 
 class timeout:

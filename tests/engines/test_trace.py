@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -119,3 +120,22 @@ def test_a_ready_interval_says_who_woke_it() -> None:
     assert any(name == "body" and waker.startswith("get") for name, waker in wakers)
     assert "(woken by put)" in trace.log()
     assert len(wakers) == 3
+
+
+def test_batches_are_poured_as_their_steps_would_be() -> None:
+    dice = np.random.default_rng(1)
+    batches = [array("i", dice.permutation(50)[:length].tolist()) for length in (2, 7, 50, 7)]
+    which = dice.integers(0, len(batches), 300)
+    begins = np.sort(dice.integers(0, 40, 300)) + dice.uniform(0.0, 0.5, 300)
+    ends = begins + 0.4
+    whole, written_out = (Grid(8, 10, fixed=(50, 40.0)) for _ in range(2))
+    same_bin = whole.bins_of(begins) == whole.bins_of(ends)
+    which, begins, ends = which[same_bin], begins[same_bin], ends[same_bin]
+    whole.pour_batches(batches, which, begins, ends)
+    for number, begin, end in zip(which.tolist(), begins, ends, strict=True):
+        rows = np.array(batches[number])
+        times = np.linspace(begin, end, len(rows) + 1)
+        written_out.pour(rows, np.full(len(rows), YIELDED), times[1:], times[:-1])
+    np.testing.assert_allclose(whole.read(50, 8, 10, 40.0), written_out.read(50, 8, 10, 40.0))
+    moments = np.linspace(0.0, 40.0, 11)
+    assert whole.progress(moments).tolist() == written_out.progress(moments).tolist()
