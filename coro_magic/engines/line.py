@@ -186,7 +186,8 @@ class Line:
         step wakes. Whoever knows which task is `running` may say it, to save looking it up.
         """
         line, settled = self.tasks, self.settled
-        self.read()
+        if self._recording:  # `read`, written out
+            self.time = self._clock()
         if self.lively:
             return
         if running is not None and not self._period and line[settled] is running:

@@ -218,7 +218,7 @@ class Scheduler(Loop):
         if row >= self._many_at:
             self._many_at = 2 * row
             self._patience.grown(row)
-            self._tidy_at = min(self._tidy_at, line.switches + row // 2)
+            self._tidy_at = line.switches + len(handed_over) // 2
         if self.on_spawn is not None:
             self.on_spawn(task)
         line.arrive(task)
@@ -359,6 +359,11 @@ class Scheduler(Loop):
         # It is kept, as the user's Task, but not what it was made of.
         task.request = task.overdue = task.argument = task.iterator = task.coroutine = None
         task.context = self._neutral
+        if task._followers is None:
+            # `Task.end`, for those for whom nobody waits.
+            task._final = state
+            task._value = value if error is None else error
+            return
         try:
             task.end(state, value, error)
         except BaseException:
