@@ -57,8 +57,8 @@ def _many(count: int, rounds: int) -> list[Row]:
     bare = (resident() - before) / 100_000
     del generators
     return [
-        Row(f"{count:,} coroutines: spawned, switched, finished", f"{seconds / count * 1e6:.2f} µs CPU each", "",
-            f"{tasks - 1:,.0f} done", "≤ 1.5 µs"),
+        Row(f"{count:,} coroutines: spawned, switched, finished",
+            f"{seconds / count * 1e6:.2f} µs CPU each", "", f"{tasks - 1:,.0f} done", "≤ 1.5 µs"),
         Row(f"{count:,} coroutines: suspended", f"{size / count:.0f} bytes each",
             f"a bare generator, {bare:.0f} bytes", f"{size / count / bare:.1f} ×", "≤ 500 bytes"),
     ]  # fmt: skip

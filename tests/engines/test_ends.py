@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import traceback
 from typing import Any
@@ -204,3 +205,29 @@ def test_a_cancelled_coroutine_ended_where_it_waited() -> None:
         return task.where.line - waits.__code__.co_firstlineno
 
     assert result_of(body, clock="virtual") == 1
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_garbage_collector_is_patient_with_many_and_as_it_was_afterwards(own: bool) -> None:
+    before = gc.get_threshold()
+    during = before
+
+    def child() -> Any:
+        yield
+
+    def body() -> Any:
+        nonlocal during
+        for _ in range(40_000):
+            spawn(child())
+        during = gc.get_threshold()
+        if own:
+            gc.set_threshold(1234, 5, 6)
+        yield
+
+    try:
+        run(body)
+        assert during[0] > before[0] and during[1:] == before[1:]
+        # What the user's code has set meanwhile stays.
+        assert gc.get_threshold() == ((1234, 5, 6) if own else before)
+    finally:
+        gc.set_threshold(*before)
