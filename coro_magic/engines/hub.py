@@ -21,6 +21,7 @@ from .descriptors import Descriptors, Watch
 
 _MAX_WAIT = 3600.0  # seconds; what selectors take has limits
 _MAX_HELPERS = 32
+_FEW = 256  # timers, for which a heap alone is good enough
 _GRACE = 0.1  # seconds in which what the last thread did must have shown
 _LOOK_COSTS = 5e-5  # seconds between two looks of all that there are
 _FIRST_LOOK = 0.0005  # seconds until somebody looks again at what does not announce itself
@@ -114,7 +115,10 @@ class Hub:
         self.next_timer = float("inf")
         self.offloaded = 0
         self.helpers: list[threading.Thread] = []
+        # Sorted, the first last; and a heap of those who came since. Of a heap of many every look for the
+        # first reads what is far apart in memory, again and again; to sort them reads it once.
         self._timers: list[tuple[float, int, Timer]] = []
+        self._new_timers: list[tuple[float, int, Timer]] = []
         self._called_off = 0
         self._order = itertools.count()
         self._looks: dict[Look, None] = {}
@@ -142,32 +146,51 @@ class Hub:
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call back at `when`, by the hub's clock; those at one moment in the order asked."""
         timer = Timer(self, callback)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
+        new = self._new_timers
+        heapq.heappush(new, (when, next(self._order), timer))
         if when < self.next_timer:
             self.next_timer = when
+        if len(new) > _FEW and len(new) * 4 > len(self._timers):
+            self._timers += new
+            self._timers.sort(reverse=True)
+            new.clear()
         return timer
 
     def timer_called_off(self) -> None:
-        """Note that a timer in the heap will not be wanted. Many of them are swept out together."""
+        """Note that a timer will not be wanted. Many of them are swept out together."""
         self._called_off += 1
-        if self._called_off > 1000 and self._called_off * 2 > len(self._timers):
-            self._timers = [entry for entry in self._timers if entry[2].callback is not None]
-            heapq.heapify(self._timers)
+        timers, new = self._timers, self._new_timers
+        if self._called_off > 1000 and self._called_off * 2 > len(timers) + len(new):
+            timers[:] = [entry for entry in timers if entry[2].callback is not None]
+            new[:] = [entry for entry in new if entry[2].callback is not None]
+            heapq.heapify(new)
             self._called_off = 0
         self._look_at_first()
 
     def _look_at_first(self) -> None:
-        timers = self._timers
-        while timers and timers[0][2].callback is None:
-            heapq.heappop(timers)
+        timers, new = self._timers, self._new_timers
+        while timers and timers[-1][2].callback is None:
+            timers.pop()
             self._called_off -= 1
-        self.next_timer = timers[0][0] if timers else float("inf")
+        while new and new[0][2].callback is None:
+            heapq.heappop(new)
+            self._called_off -= 1
+        self.next_timer = min(
+            timers[-1][0] if timers else math.inf, new[0][0] if new else math.inf
+        )
 
     def fire(self, now: float) -> None:
         """Call back what is due."""
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            timer = heapq.heappop(timers)[2]
+        timers, new = self._timers, self._new_timers
+        while True:
+            if timers and not (new and new[0] < timers[-1]):
+                if timers[-1][0] > now:
+                    break
+                timer = timers.pop()[2]
+            elif new and new[0][0] <= now:
+                timer = heapq.heappop(new)[2]
+            else:
+                break
             callback, timer.callback = timer.callback, None
             if callback is None:
                 self._called_off -= 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coro_magic.language import Channel, Event, State, sleep, spawn
+from coro_magic.language import Channel, Event, State, now, sleep, spawn, timeout
 
 from .reference import perform, play
 from .runs import run
@@ -278,3 +278,29 @@ def test_the_order_of_a_lineful_survives_a_task_that_spawns_many() -> None:
     scheduler = run(body)
     assert seen == [*range(1, 3001), *range(-1, -3001, -1)]
     assert all(task.state is State.DONE for task in scheduler.tasks)
+
+
+def test_thousands_of_timers_go_off_in_the_order_of_their_moments_also_when_many_are_called_off() -> None:
+    dice = random.Random(4)
+    naps = [[dice.randrange(1, 50) for _ in range(3)] for _ in range(1500)]
+    seen: list[tuple[float, int]] = []
+
+    def napper(me: int) -> Any:
+        for nap in naps[me]:
+            with timeout(1000 + me):
+                yield sleep(nap)
+            seen.append((now(), me))
+
+    def body() -> Any:
+        for me in range(len(naps)):
+            spawn(napper(me))
+        yield
+
+    run(body, clock="virtual")
+    moments = [moment for moment, _ in seen]
+    assert moments == sorted(moments)
+    expected = [(float(sum(mine[: n + 1])), me) for me, mine in enumerate(naps) for n in range(3)]
+    assert sorted(seen) == sorted(expected)
+    # Those of one moment go on in the order in which they asked.
+    first = [me for moment, me in seen if moment == 1.0]
+    assert first == sorted(first)
