@@ -13,6 +13,7 @@ from ..language import State
 from .calls import Calls
 from .printed import Printed
 from .program import Program
+from .shared import Told
 from .trace import Trace
 
 
@@ -39,6 +40,8 @@ class Job:
         Who runs it, a key of `performing.ENGINES`.
     figures_only:
         Whether only the figures are wanted, and not what was printed, nor any result.
+    shared:
+        The names whose values at the end are to be told, see `shared.tell`.
     options:
         For the scheduler: ``order``, ``seed`` and ``on_error``.
     values:
@@ -53,6 +56,7 @@ class Job:
     recording: bool
     engine: str = "threads"
     figures_only: bool = False
+    shared: dict[str, bool] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -88,6 +92,8 @@ class Report:
         How many came to which end; the body is one of them.
     has_body:
         Whether there was a cell's body, which is the first.
+    shared:
+        What `shared.tell` tells of the job's shared names.
     """
 
     trace: Trace
@@ -104,6 +110,7 @@ class Report:
     states: dict[State, int] = field(default_factory=dict)
     has_body: bool = False
     never_started: list[str] = field(default_factory=list)
+    shared: dict[str, dict[str, Told]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:

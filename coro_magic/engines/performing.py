@@ -21,6 +21,7 @@ from .jobs import Job, Report, Result, unpack
 from .printed import Printed, Write, noted
 from .program import BODY_NAME
 from .scheduler import Scheduler
+from .shared import tell
 from .switching.locks import is_for_more, waits
 from .texts import short_repr
 from .threads import ThreadEngine
@@ -111,6 +112,7 @@ def on_threads(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     costs = _Costs()
     with noted(noting), switching.replaced(table, recorded, namespace), costs:
         complete = engine.run(execution.begin, job.budget)
+    shared = tell(namespace, job.shared) if complete and not job.figures_only else {}
     return Report(
         trace=engine.record,
         results=_results(job, engine.tasks),
@@ -125,6 +127,7 @@ def on_threads(job: Job, namespace: dict[str, Any], show: Show) -> Report:
         memory=costs.memory,
         states=_states(engine.tasks),
         never_started=execution.never_started,
+        shared=shared,
     )
 
 

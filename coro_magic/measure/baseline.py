@@ -150,6 +150,7 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
         never_started=report.never_started,
         notes=notes,
         has_body=report.has_body,
+        _shared=report.shared,
     )
 
 

@@ -18,15 +18,19 @@ from ..engines.jobs import Job
 from ..engines.observe import Observer
 from ..engines.program import Execution, Program
 from ..engines.scheduler import MOST_STACKS, Scheduler
+from ..engines.shared import tell
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
 from . import baseline, repeats, sweep
 from .compare import differences
+from .functions import functions_of
+from .hazards import hazards_of
 from .options import Options
 from .process import NoBaseline
 from .repeats import Repeats
 from .run import Run
+from .shared import differing_names, shared_names
 from .values import values_of
 
 
@@ -113,7 +117,12 @@ def run_program(
         execution.end()
         if observer is not None:
             observer.stop()
+    functions = functions_of(program, namespace)
+    # The functions that `run` was given live in modules, which the worker process has its own of.
+    shared = shared_names(functions, namespace) if isinstance(program, Program) and carried else {}
     run = _run_of(scheduler, execution, observer, options)
+    run.hazards = hazards_of(functions, run.trace, run.count)
+    run._shared = tell(namespace, shared)
     run.baseline_note = note
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around
@@ -129,7 +138,7 @@ def run_program(
     elif job is not None:
         if options.baseline == "threads":
             budget = sweep.threads_budget(options, run.elapsed)
-            _add_baseline(run, replace(job, budget=budget), namespace, options, say)
+            _add_baseline(run, replace(job, budget=budget, shared=shared), namespace, options, say)
         if isinstance(program, Program) and swept and not run.interrupted:
             _sweep(run, program, job, swept, options, say)
     return run
@@ -244,6 +253,9 @@ def _add_baseline(
             run.baseline.wanted = max(run.count, run.baseline.started)
         if run.baseline.complete:
             run.differences = differences(run, run.baseline)
+            # Where somebody failed, what others then did not do is no news.
+            if _failures(run) == _failures(run.baseline):
+                run.differences[:0] = differing_names(run._shared, run.baseline._shared)
         if options.repeat:
             run.repeats = _repeats(run, run.baseline, job, options, say)
     except NoBaseline as reason:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..engines.printed import Printed
 from ..engines.record import Steps
+from ..engines.shared import Told
 from ..engines.slow import SlowStep
 from ..engines.stacks import StackFrame
 from ..engines.trace import Trace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .compare import Comparison
+    from .hazards import Hazard
     from .repeats import Repeats
     from .sweep import Sweep
 
@@ -49,14 +51,18 @@ class Difference:
     Attributes
     ----------
     name:
-        The coroutine whose result differs.
+        The coroutine whose result differs; or the shared name, as ``counter``, ``account.balance`` or
+        ``counts['a']``.
     coroutines, threads:
-        The two results, as short text.
+        The two results, or what the name was bound to at the end, as short text.
+    kind:
+        ``"result"`` or ``"name"``.
     """
 
     name: str
     coroutines: str
     threads: str
+    kind: str = "result"
 
 
 @dataclass
@@ -93,7 +99,11 @@ class Run:
     refused:
         Whether the system refused to start one more thread.
     differences:
-        Where the results of both sides differ.
+        Where the results of both sides differ, or what the names that the coroutines share were bound to
+        at the end: `Difference`s, those of names first.
+    hazards:
+        Where a coroutine writes what it has computed from a shared value that it read before others may
+        have run: `Hazard`s.
     slow_steps:
         The steps that went on for longer than the option ``slow_step`` without a switch, so that nobody
         else could run: `SlowStep`s with coroutine, line, call and length, the longest first, 1,000 at
@@ -133,6 +143,7 @@ class Run:
     wanted: int = 0
     refused: bool = False
     differences: list[Difference] = field(default_factory=list)
+    hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     slow_steps: list[SlowStep] = field(default_factory=list)
     slow_count: int = 0
@@ -143,6 +154,8 @@ class Run:
     steps: Steps | None = None
     repeats: Repeats | None = None
     sweep: Sweep | None = None
+    # What shared names were bound to at the end.
+    _shared: dict[str, dict[str, Told]] = field(default_factory=dict, repr=False, compare=False)
     # What runs the same program again, given all options by name.
     _repeat: Callable[[dict[str, Any]], Run] | None = field(default=None, repr=False, compare=False)
 

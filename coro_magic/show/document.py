@@ -92,7 +92,11 @@ did: the constants here and in `outcomes`.
 ``slow_steps``, ``slow_count``
     Steps that held the thread for long, see `slow_step`; how many there were.
 ``differences``
-    Where the sides' results differ: dicts of ``name``, ``coroutines`` and ``threads``, all texts.
+    Where the sides' results differ, or what shared names were bound to at the end: dicts of ``name``,
+    ``coroutines``, ``threads`` and ``kind`` (``"result"`` or ``"name"``), all texts.
+``hazards``
+    Where what was read before others may have run is written after: dicts of ``name``, a text, and ``read``,
+    ``switch`` and ``write``, indexes into ``places``.
 ``baseline``
     The same program on threads, a dict of the same kind without a baseline of its own, or None.
 """
@@ -261,8 +265,18 @@ def to_dict(run: Run) -> dict[str, Any]:
                 "name": text_of(one.name, _NAME),
                 "coroutines": text_of(one.coroutines, _NAME),
                 "threads": text_of(one.threads, _NAME),
+                "kind": one.kind,
             }
             for one in run.differences[:MOST_TEXTS]
+        ],
+        "hazards": [
+            {
+                "name": text_of(one.name, _NAME),
+                "read": places.number(one.read),
+                "switch": places.number(one.switch),
+                "write": places.number(one.write),
+            }
+            for one in run.hazards[:MOST_TEXTS]
         ],
         "repeats": None if run.repeats is None else _repeats(run.repeats),
         "sweep": None if run.sweep is None else _sweep(run.sweep),

@@ -24,6 +24,7 @@ from ..engines.stacks import StackFrame
 from ..engines.trace import STATES, Trace
 from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
+from ..measure.hazards import Hazard
 from ..measure.repeats import TIMES, Repeats
 from ..measure.run import Difference, Run
 from ..measure.saved import SavedError, SavedErrors
@@ -193,9 +194,10 @@ class _Reader(Part):
             started=self.integer("started", -1),
             wanted=self.integer("wanted", -1),
             refused=self.boolean("refused"),
-            differences=[
-                Difference(one.text("name"), one.text("coroutines"), one.text("threads"))
-                for one in self.parts("differences")
+            differences=[_difference(one) for one in self.parts("differences")],
+            hazards=[
+                Hazard(one.text("name"), *(self._at(one, key) for key in ("read", "switch", "write")))
+                for one in self.parts("hazards")
             ],
             notes=list(self.texts("notes")),
             slow_steps=slow,
@@ -319,7 +321,10 @@ class _Reader(Part):
 
     def _place(self, part: Part, key: str) -> Where | None:
         at = part.get(key, int, type(None))
-        return None if at is None else self.places[part.integer(key, 0, len(self.places))]
+        return None if at is None else self._at(part, key)
+
+    def _at(self, part: Part, key: str) -> Where:
+        return self.places[part.integer(key, 0, len(self.places))]
 
     # What tasks came to.
 
@@ -456,6 +461,13 @@ class _Reader(Part):
             file, name = self.functions[source.integer("function", 0, len(self.functions))]
             sources[file, name, source.integer("first", 0, _LINE)] = source.texts("lines")
         return Steps(steps, part.boolean("truncated"), sources)
+
+
+def _difference(part: Part) -> Difference:
+    found = Difference(*(part.text(key) for key in ("name", "coroutines", "threads", "kind")))
+    if found.kind not in ("result", "name"):
+        raise ValueError(f"{part.name}.kind must be 'result' or 'name'")
+    return found
 
 
 def _is_pair(value: Any) -> bool:

@@ -18,7 +18,17 @@ from ..measure.run import Run
 from .side import NOT_BEGUN, few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged, nobody_finished
-from .words import BLOCKED, COMPUTED, listed, place, slow_limit, slow_lines
+from .words import (
+    BLOCKED,
+    COMPUTED,
+    HAZARDS,
+    both_sides,
+    hazard_line,
+    listed,
+    place,
+    slow_limit,
+    slow_lines,
+)
 
 _SHORT_STEP = 50e-6  # seconds; steps so short are worth less than a switch between threads
 _FEW_SWITCHES = 20  # a coroutine
@@ -318,13 +328,22 @@ def _ends(run: Run) -> list[str]:
         said.append(f"Left over, waiting for more when nobody was there to give it: {_some(left)}.")
     if run.never_started:
         said.append(f"Never started: {listed(run.never_started, len(run.never_started))}.")
-    if run.differences:
-        first = run.differences[0]
+    said += [_sentence(hazard_line(each)) for each in run.hazards[:HAZARDS]]
+    results = [each for each in run.differences if each.kind == "result"]
+    names = [each for each in run.differences if each.kind == "name"]
+    if results:
+        first = results[0]
         said.append(
-            f"{count(len(run.differences), 'result')} came out differently on threads. "
+            f"{count(len(results), 'result')} came out differently on threads. "
             f"{one_line(first.name, 60)} gave {one_line(first.coroutines)} here and "
-            f"{one_line(first.threads)} there. That is what a data race looks like: between two lines of a "
-            "thread another one may change what both work with."
+            f"{one_line(first.threads)} there."
+        )
+    if names:
+        said.append(f"What the coroutines share was not the same at the end: {both_sides(names[0])}.")
+    if run.differences:
+        said.append(
+            "That is what a data race looks like: between two lines of a thread another one may change what "
+            "both work with."
         )
     elif _came_to_results(run) and run.baseline is not None and _came_to_results(run.baseline):
         said.append("Both sides came to the same results.")
@@ -372,6 +391,10 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
                     "ends.")
     if run.differences:
         said.append("Put a Lock around what the threads share, and compare again. One thread needs none.")
+    if run.hazards:
+        name = one_line(run.hazards[0].name, 60)
+        said.append(f"Put a Lock around all of it, from the line that reads {name} to the line that writes "
+                    "it; or read it again after the line at which others may run.")  # fmt: skip
     if not run.trace.recording:
         said.append("Run it with --trace on to see where the time goes.")
     if run.virtual:

@@ -15,8 +15,10 @@ from .text import count, duration, error_text, factor, number, one_line, percent
 from .verdict import Verdict, judged, nobody_finished
 
 if TYPE_CHECKING:
-    from ..measure.run import Run
+    from ..measure.hazards import Hazard
+    from ..measure.run import Difference, Run
 
+HAZARDS = 3  # how many are named
 _SLOW = 3  # how many lines that held the thread are named
 # The share of a step for which the thread computed, above and below which that is the whole story.
 COMPUTED, BLOCKED = 0.7, 0.3
@@ -143,6 +145,7 @@ def summary(run: Run) -> str:
     lines += _pace(run)
     lines += _where_time_went(run)
     lines += slow_lines(run)
+    lines += [hazard_line(each) for each in run.hazards[:HAZARDS]]
     lines += _errors(run)
     for state, word in ((State.CANCELLED, "cancelled"), (State.LEFT_OVER, "left over")):
         tasks = [task for task in run.tasks if task.state is state]
@@ -300,16 +303,33 @@ def _about_threads(run: Run) -> list[str]:
         lines.append(f"on threads failed: {listed((_with_place(task) for task in failed), len(failed))}")
     elif baseline.error is not None:
         lines.append(f"on threads the cell failed: {error_text(baseline.error)}")
-    for difference in run.differences[:_NAMED]:
-        lines.append(
-            f"different result: {one_line(difference.name, 60)}: {one_line(difference.coroutines)} "
-            f"with coroutines, {one_line(difference.threads)} with threads"
-        )
-    if len(run.differences) > _NAMED:
-        lines.append(f"different results: {number(len(run.differences) - _NAMED)} more")
+    for kind, label, more in (
+        ("name", "", "different at the end: "), ("result", "different result: ", "different results: ")
+    ):  # fmt: skip
+        found = [each for each in run.differences if each.kind == kind]
+        lines += [label + both_sides(each) for each in found[:_NAMED]]
+        if len(found) > _NAMED:
+            lines.append(f"{more}{number(len(found) - _NAMED)} more")
     lines += [f"threads: {one_line(note, 300)}" for note in baseline.notes]
     lines += _how_measured(run)
     return lines
+
+
+def both_sides(difference: Difference) -> str:
+    """Give ``counter: 100,000 with coroutines, 61,322 with threads``."""
+    return (
+        f"{one_line(difference.name, 60)}: {one_line(difference.coroutines)} with coroutines, "
+        f"{one_line(difference.threads)} with threads"
+    )
+
+
+def hazard_line(hazard: Hazard) -> str:
+    """Say where others may run between a read and the write that goes back to it."""
+    name, read, switch, write = one_line(hazard.name, 60), hazard.read, hazard.switch, hazard.write
+    said = f"{read} reads {name}"
+    said += ", may let others run" if switch == read else f", {switch} may let others run"
+    said += " and writes it" if write == switch == read else f", {write} writes it"
+    return said + ": what others wrote in between is lost"
 
 
 def _how_measured(run: Run) -> list[str]:

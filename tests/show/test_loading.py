@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import coro_magic
 from coro_magic.engines.stacks import stack_of_error
-from coro_magic.language import Channel, State, sleep, spawn
+from coro_magic.language import Channel, State, Where, sleep, spawn
+from coro_magic.measure.hazards import Hazard
 from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Difference, Run
 from coro_magic.measure.saved import SavedError
@@ -177,12 +178,14 @@ def test_a_sweep_comes_back() -> None:
 
 def test_hand_driven_generators_and_all_that_a_whole_run_has_come_back() -> None:
     run = coro_magic.run(*(worker(at) for at in range(3)), slow_step=5, record="on", baseline="off")
-    run.differences = [Difference("a", "1", "2")]
+    run.differences = [Difference("a", "1", "2"), Difference("n", "1", "2", "name")]
+    run.hazards = [Hazard("n", *(Where("<cell>", line) for line in (5, 6, 7)))]
     run.notes.append("a note\nof two lines")
     assert run.slow_steps and run.steps is not None
     loaded = again(run)
     assert_same(run, loaded)
     assert loaded.slow_steps == run.slow_steps and loaded.differences == run.differences
+    assert loaded.hazards == run.hazards
     assert loaded.stacks == run.stacks and loaded.options == run.options
     assert loaded.printed.pieces == run.printed.pieces
     assert loaded.steps == run.steps
@@ -427,7 +430,9 @@ def cells(**changes: Any) -> Callable[[dict[str, Any]], None]:
         put("stacks", [{"row": 0, "frames": [[0, 1, [1]]]}]),
         put("steps", "row", 0, -1), put("steps", "frames", 0, [[]]), put("steps", "state", []),
         put("steps", "sources", [{"function": -1, "first": 1, "lines": []}]),
-        put("differences", [{}]), put("notes", [1]), put("options", []), put("options", "slow_step", "soon"),
+        put("differences", [{}]), put("hazards", [{"name": "n", "read": 99, "switch": 0, "write": 0}]),
+        put("differences", [{"name": "n", "coroutines": "1", "threads": "2", "kind": "odd"}]),
+        put("notes", [1]), put("options", []), put("options", "slow_step", "soon"),
         put("options", "x", []), put("error", []), put("error", {"type": "X"}), put("duration", -1),
         put("counted", -1),
         put("baseline", 5), put("baseline", "rows", {}), put("baseline", "baseline", {}), put("has_body", 1),

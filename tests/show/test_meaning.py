@@ -9,6 +9,7 @@ import pytest
 from coro_magic.engines.slow import SlowStep
 from coro_magic.engines.trace import BORN, ENDED, IDLE, WAITS, WOKEN, YIELDED, Trace
 from coro_magic.language import State, Where, spawn
+from coro_magic.measure.hazards import Hazard
 from coro_magic.measure.run import Difference, Run
 from coro_magic.show.meaning import sections
 
@@ -196,6 +197,15 @@ def test_results_that_differ_are_what_a_data_race_looks_like() -> None:
     run = made(1.0, 0.1, threads(10, 1.2), differences=[Difference("total", "1", "2")])
     assert "total gave 1 here and 2 there" in said(run, "went wrong") and "Lock" in said(run, "next")
     assert "same results" not in said(run)
+
+
+def test_shared_names_that_differ_are_shown_and_hazards_come_with_advice() -> None:
+    run = made(1.0, 0.1, threads(10, 1.2), differences=[Difference("counter", "100", "61", "name")])
+    assert "counter: 100 with coroutines, 61 with threads." in said(run, "went wrong")
+    assert "data race" in said(run, "went wrong") and "result" not in said(run, "went wrong")
+    run = made(1.0, 0.1, hazards=[Hazard("counter", *(Where("<cell>", line) for line in (5, 6, 7)))])
+    assert "Line 5 reads counter, line 6 may let others run, line 7 writes it" in said(run, "went wrong")
+    assert "from the line that reads counter" in said(run, "next") and "read it again" in said(run, "next")
 
 
 def test_the_same_results_are_claimed_only_where_there_were_any() -> None:

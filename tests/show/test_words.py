@@ -6,6 +6,8 @@ import pytest
 
 from coro_magic import show
 from coro_magic.engines.trace import Trace
+from coro_magic.language import Where
+from coro_magic.measure.hazards import Hazard
 from coro_magic.measure.run import Difference, Run
 from coro_magic.show.text import count, duration, one_line, short_repr, times
 
@@ -104,6 +106,29 @@ def test_the_summary_repeats_notes_differences_and_what_never_started() -> None:
     assert "never started: worker (start it with spawn(...)" in summary
     assert "different result: total: 1 with coroutines, 2 with threads" in summary
     assert "a measurement, not a benchmark" in summary
+
+
+def test_shared_names_that_differ_are_told_apart_from_results() -> None:
+    run = run_of(sleepers(1), baseline=threads(1, 0.1))
+    run.differences = [Difference(f"d[{n}]", "100,000", "61,322", "name") for n in range(6)]
+    run.differences.append(Difference("total", "1", "2"))
+    summary = show.summary(run)
+    assert "\nd[0]: 100,000 with coroutines, 61,322 with threads\n" in summary
+    assert "d[4]" not in summary and "different at the end: 2 more" in summary
+    assert "different result: total: 1 with coroutines, 2 with threads" in summary
+
+
+def test_hazards_are_told_with_their_lines_and_three_at_most() -> None:
+    run = run_of(sleepers(1))
+    lines = [(5, 6, 7), (5, 5, 7), (5, 5, 5), (8, 9, 9)]
+    run.hazards = [Hazard("n", *(Where("<cell>", line) for line in each)) for each in lines]
+    told = [line for line in show.summary(run).splitlines() if "is lost" in line]
+    end = ": what others wrote in between is lost"
+    assert told == [
+        "line 5 reads n, line 6 may let others run, line 7 writes it" + end,
+        "line 5 reads n, may let others run, line 7 writes it" + end,
+        "line 5 reads n, may let others run and writes it" + end,
+    ]
 
 
 def test_why_there_is_no_baseline_is_said() -> None:
