@@ -81,6 +81,11 @@ def code_of(coroutine: Any) -> types.CodeType | None:
     return getattr(coroutine, "gi_code", None) or getattr(coroutine, "cr_code", None)
 
 
+def is_running(coroutine: Any) -> bool:
+    """Say whether a coroutine is in the middle of a step."""
+    return bool(getattr(coroutine, "gi_running", False) or getattr(coroutine, "cr_running", False))
+
+
 def innermost(coroutine: Any) -> types.FrameType | None:
     """Give the innermost frame of the user's at which a suspended coroutine stands.
 

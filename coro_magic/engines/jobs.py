@@ -94,6 +94,10 @@ class Report:
         Whether there was a cell's body, which is the first.
     shared:
         What `shared.tell` tells of the job's shared names.
+    notes:
+        What the user should know of this engine's run, a sentence each.
+    spent:
+        Whether the process is not fit for another job.
     """
 
     trace: Trace
@@ -111,6 +115,8 @@ class Report:
     has_body: bool = False
     never_started: list[str] = field(default_factory=list)
     shared: dict[str, dict[str, Told]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    spent: bool = False
 
     @property
     def count(self) -> int:
@@ -118,11 +124,16 @@ class Report:
         return self.started - self.has_body
 
 
+class Cannot(Exception):
+    """The engine that a job names cannot run its program; the message says why, in words for the user."""
+
+
 @dataclass
 class Failure:
-    """Why there is no report."""
+    """Why there is no report; `expected` if the engine `Cannot`, and nothing went wrong."""
 
     message: str
+    expected: bool = False
 
 
 def pack(namespace: dict[str, Any], names: dict[str, Any], leave_out: Collection[Any] = ()) -> bytes:

@@ -13,11 +13,12 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from ..language import State
 from . import switching
-from .jobs import Job, Report, Result, unpack
+from .jobs import Cannot, Job, Report, Result, unpack
 from .printed import Printed, Write, noted
 from .program import BODY_NAME
 from .scheduler import Scheduler
@@ -25,6 +26,10 @@ from .shared import tell
 from .switching.locks import is_for_more, waits
 from .texts import short_repr
 from .threads import ThreadEngine
+
+if TYPE_CHECKING:
+    from .gevent_guest import GeventEngine
+    from .guests import GuestEngine
 
 Show = Callable[[Any], None]
 
@@ -56,8 +61,16 @@ class _Output(io.TextIOBase):
 
 
 def perform(job: Job) -> tuple[Report, bool]:
-    """Run a job. Gives the report, and whether threads are left behind."""
+    """Run a job. Gives the report, and whether the process is not fit for another one: threads are left, say.
+
+    Raises
+    ------
+    Cannot
+        If the engine cannot run this program.
+    """
     output = _Output()
+    if job.engine in _FIRST:
+        _FIRST[job.engine]()
     namespace = unpack(job.carried)
     namespace.update(job.values)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
@@ -68,7 +81,7 @@ def perform(job: Job) -> tuple[Report, bool]:
     report.has_body = job.program.has_body
     if not job.figures_only:
         report.output = output.text()
-    return report, threading.active_count() > 2
+    return report, report.spent or threading.active_count() > 2
 
 
 def _import(modules: tuple[str, ...]) -> None:
@@ -82,36 +95,39 @@ def _import(modules: tuple[str, ...]) -> None:
 
 def on_threads(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     """Run a job with one thread per coroutine."""
-    engine, printed = ThreadEngine(job.detail, job.recording), Printed()
+    return _on_threads(job, namespace, show, ThreadEngine(job.detail, job.recording), by_hand=True)
 
-    def noting(write: Write) -> Write:
-        def note(text: str) -> Any:
-            task = engine.current
-            printed.note(engine.now(), -1 if task is None else task.row, text)
-            return write(text)
 
-        return note
+def on_pool(job: Job, namespace: dict[str, Any], show: Show) -> Report:
+    """Run a job on a pool of threads."""
+    from .pool import PoolEngine
 
-    def recorded(patch: switching.Patch, original: Any) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            task = engine.current
-            # One wait may be made of others; the outermost is what the program says.
-            if task is None or task.request is not None:
-                return original(*args, **kwargs)
-            with engine.blocked(task, patch.verb, is_for_more(patch.verb)):
-                return original(*args, **kwargs)
+    engine = PoolEngine(job.detail, job.recording, job.program.has_body)
+    report = _on_threads(job, namespace, show, engine)
+    report.notes.append(f"the pool had {engine.size} threads, as many as it has by itself")
+    return report
 
-        return call
 
-    execution = job.program.execution(namespace, show, engine.wrap)
+def one_after_another(job: Job, namespace: dict[str, Any], show: Show) -> Report:
+    """Run a job without any concurrency."""
+    from .sequential import SequentialEngine
+
+    return _on_threads(job, namespace, show, SequentialEngine(job.detail, job.recording))
+
+
+def _on_threads(
+    job: Job, namespace: dict[str, Any], show: Show, engine: ThreadEngine, by_hand: bool = False
+) -> Report:
+    """Run a job on an engine with threads; `by_hand` if generators driven by hand have threads, too."""
+    printed = Printed()
+    execution = job.program.execution(namespace, show, engine.wrap if by_hand else None)
     execution.get_ready()
     _import(job.modules)
-    table = waits()
-    if job.recording:
-        table += [patch for patch in switching.patches() if patch.recorded]
     costs = _Costs()
-    with noted(noting), switching.replaced(table, recorded, namespace), costs:
+    with noted(_noting(engine, printed)), _watching(job, engine, namespace), costs:
         complete = engine.run(execution.begin, job.budget)
+    if engine.cannot:
+        raise Cannot(engine.cannot)
     shared = tell(namespace, job.shared) if complete and not job.figures_only else {}
     return Report(
         trace=engine.record,
@@ -128,7 +144,44 @@ def on_threads(job: Job, namespace: dict[str, Any], show: Show) -> Report:
         states=_states(engine.tasks),
         never_started=execution.never_started,
         shared=shared,
+        spent=not complete,
     )
+
+
+def _watching(
+    job: Job, engine: ThreadEngine | GeventEngine, namespace: dict[str, Any]
+) -> AbstractContextManager[Any]:
+    """Let calls that block be seen as waits, for the length of a ``with`` block."""
+
+    def watched(patch: switching.Patch, original: Any) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            task: Any = engine.current
+            # One wait may be made of others; the outermost is what the program says.
+            if task is None or task.request is not None:
+                return original(*args, **kwargs)
+            with engine.blocked(task, patch.verb, is_for_more(patch.verb)):
+                return original(*args, **kwargs)
+
+        return call
+
+    table = waits()
+    if job.recording:
+        table += [patch for patch in switching.patches() if patch.recorded]
+    return switching.replaced(table, watched, namespace)
+
+
+def _noting(engine: ThreadEngine | GuestEngine, printed: Printed) -> Callable[[Write], Write]:
+    """Give what lets an engine's coroutines print and notes it."""
+
+    def noting(write: Write) -> Write:
+        def note(text: str) -> Any:
+            task = engine.current
+            printed.note(engine.now(), -1 if task is None else task.row, text)
+            return write(text)
+
+        return note
+
+    return noting
 
 
 def on_scheduler(job: Job, namespace: dict[str, Any], show: Show) -> Report:
@@ -175,10 +228,92 @@ def on_scheduler(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     )
 
 
+def on_asyncio(job: Job, namespace: dict[str, Any], show: Show) -> Report:
+    """Run a job as tasks of asyncio's."""
+    from .asyncio_guest import AsyncioEngine
+
+    engine = AsyncioEngine(job.detail, job.recording)
+
+    def timed(patch: switching.Patch, original: Any) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if engine.current is None:
+                return original(*args, **kwargs)
+            with engine.blocking(patch.verb):
+                return original(*args, **kwargs)
+
+        return call
+
+    # The loop itself waits with what is in `select`.
+    table = [patch for patch in switching.patches() if patch.recorded and _module(patch) != "select"]
+    with switching.replaced(table if job.recording else [], timed, namespace):
+        report = _on_guest(job, namespace, show, engine)
+    report.notes += engine.notes
+    return report
+
+
+def _module(patch: switching.Patch) -> str:
+    return str(getattr(patch.owner, "__module__", None) or patch.owner.__name__)
+
+
+def on_gevent(job: Job, namespace: dict[str, Any], show: Show) -> Report:
+    """Run a job as greenlets of gevent's; the standard library is patched already (see `_FIRST`)."""
+    from .gevent_guest import GeventEngine
+
+    engine = GeventEngine(job.detail, job.recording)
+    with _watching(job, engine, namespace):
+        report = _on_guest(job, namespace, show, engine)
+    report.notes += engine.notes
+    report.spent = True
+    return report
+
+
+def _patched_by_gevent() -> None:
+    from .gevent_guest import patch
+
+    patch()
+
+
+def _on_guest(job: Job, namespace: dict[str, Any], show: Show, engine: GuestEngine) -> Report:
+    """Run a job on the loop of another library."""
+    printed = Printed()
+    execution = job.program.execution(namespace, show)
+    execution.get_ready()
+    _import(job.modules)
+    costs = _Costs()
+    with noted(_noting(engine, printed)), costs:
+        complete = engine.run(execution.begin, job.budget)
+    shared = tell(namespace, job.shared) if complete and not job.figures_only else {}
+    return Report(
+        trace=engine.trace,
+        results=_results(job, engine.tasks),
+        elapsed=engine.elapsed,
+        switches=engine.trace.switches,
+        complete=complete,
+        started=len(engine.tasks),
+        refused=False,
+        output="",
+        printed=printed,
+        cpu=costs.cpu,
+        memory=costs.memory,
+        states=_states(engine.tasks),
+        never_started=execution.never_started,
+        shared=shared,
+        # Coroutines that were cut off are still there.
+        spent=not complete,
+    )
+
+
 ENGINES: dict[str, Callable[[Job, dict[str, Any], Show], Report]] = {
     "threads": on_threads,
+    "threadpool": on_pool,
+    "sequential": one_after_another,
+    "asyncio": on_asyncio,
+    "gevent": on_gevent,
     "coroutines": on_scheduler,
 }
+
+# What is done before anything of the program's is there.
+_FIRST: dict[str, Callable[[], None]] = {"gevent": _patched_by_gevent}
 
 
 # What it came to.

@@ -64,6 +64,11 @@ def answer_first(late: tuple[ScheduledTask, Callable[[Any], Any], Any]) -> Any:
 _LASTING = "_lasts_until_the_block_is_left"
 
 
+def is_lasting(error: BaseException) -> bool:
+    """Say whether an error stays overdue until a ``with timeout(...)`` block is left."""
+    return hasattr(error, _LASTING)
+
+
 def give_up(task: ScheduledTask) -> Any:
     """Throw the error that is overdue, unless the reason for it is gone."""
     task.rearm()
@@ -262,7 +267,7 @@ class Refuse(Request):
 class Limit:
     """The deadline of a ``with timeout(...)`` block."""
 
-    def __init__(self, task: ScheduledTask, seconds: float) -> None:
+    def __init__(self, task: Any, seconds: float) -> None:
         self.task = task
         self.error = TimeoutError(f"{seconds:g} s are over")
         setattr(self.error, _LASTING, True)

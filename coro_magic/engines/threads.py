@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextvars import copy_context
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from ..language import Cancelled, Request, State, Task, Where
 from ..language.request import Handle, set_engine
@@ -102,14 +102,20 @@ class ThreadEngine:
         How many threads were started.
     refused:
         Whether the system refused to start one more.
+    cannot:
+        Why the program cannot be run in this way at all, in words; empty where it can.
     """
 
+    unit = "thread"
+    task_type: type[ThreadTask] = ThreadTask
+
     def __init__(self, detail: int, recording: bool = True) -> None:
-        self.trace = Trace(recording=recording, detail=detail, unit="thread")
+        self.trace = Trace(recording=recording, detail=detail, unit=self.unit)
         self.record = self.trace
         self.tasks: list[ThreadTask] = []
         self.started = 0
         self.refused = False
+        self.cannot = ""
         self.elapsed = 0.0
         self._recording = recording
         self._over_and_done = False
@@ -118,6 +124,7 @@ class ThreadEngine:
         self._handed_over: set[int] = set()
         self._kept: list[Any] = []
         self._unfinished = 0
+        self._last_end = 0.0
         self._over = threading.Condition(self._lock)
         self._waits: dict[tuple[int, int, str], tuple[int, object]] = {}
         self._here = threading.local()
@@ -161,13 +168,24 @@ class ThreadEngine:
                 _clock(),
                 BORN_WAITING,
             )
-            task = ThreadTask(self, coroutine, row, daemon)
+            task = self.task_type(self, coroutine, row, daemon)
             self.tasks.append(task)
             if not daemon:
                 self._unfinished += 1
         context = copy_context()
-        self.start_thread(task, lambda: context.run(self._drive, task))
+        self.launch(task, lambda: context.run(self._drive, task))
         return task
+
+    def launch(self, task: ThreadTask, drive: Callable[[], None]) -> None:
+        """See to it that `drive` is called, which drives a new task to its end."""
+        self.start_thread(task, drive)
+
+    def give_up(self, why: str) -> NoReturn:
+        """Say that the program cannot be run in this way, and end the run. Called on any thread."""
+        with self._over:
+            self.cannot = self.cannot or why
+            self._over.notify_all()
+        raise CannotStartThread(why)
 
     def start_thread(self, task: ThreadTask | None, target: Callable[[], None]) -> threading.Thread:
         """Start a thread, or note that the system refuses and give up."""
@@ -350,12 +368,14 @@ class ThreadEngine:
                 self.trace.fold()
 
     def _ended(
-        self, task: ThreadTask, state: State, value: Any, error: BaseException | None
-    ) -> None:
+        self, task: ThreadTask, state: State, value: Any, error: BaseException | None,
+        kind: int = STOPPED,
+    ) -> None:  # fmt: skip
         time_ended = _clock()
         with self._lock:
+            self._last_end = time_ended
             if self._recording:
-                self.trace.write((task.row, STOPPED, time_ended))
+                self.trace.write((task.row, kind, time_ended))
             if not self._over_and_done:
                 self.trace.finished(task.row, state, ended_at(error, task.coroutine))
             if not task.daemon:
@@ -386,7 +406,7 @@ class ThreadEngine:
             set_engine(None)
         end, stuck = None, None
         with self._over:
-            while self._unfinished and not self.refused:
+            while self._unfinished and not (self.refused or self.cannot):
                 left = deadline - _clock()
                 if left <= 0:
                     break
@@ -395,13 +415,17 @@ class ThreadEngine:
                 # Threads that wait for ever announce nothing: the same twice means that.
                 before, stuck = stuck, self._all_waiting_for_more()
                 if stuck is not None and stuck == before:
-                    end = max(task.since for task, _ in stuck)
+                    end = max(self._last_end, *(task.since for task, _ in stuck))
                     break
-            complete = not self.refused and (not self._unfinished or end is not None)
+                self.look()
+            complete = not (self.refused or self.cannot) and (not self._unfinished or end is not None)
         end = end or _clock()
         self.elapsed = end - self.trace.origin
         self._close(complete)
         return complete
+
+    def look(self) -> None:
+        """Look, now and then, whether it can go on at all; `cannot` says if not. The lock is held."""
 
     def _all_waiting_for_more(self) -> list[tuple[ThreadTask, Request]] | None:
         """Give who has not ended with what each waits for, if all they wait for is more items; else None."""
@@ -416,7 +440,7 @@ class ThreadEngine:
         """Note how those who have not ended are left, and let the trace not be touched any more."""
         with self._lock:
             # Threads that are left behind go on, and must find somewhere else to write.
-            sealed, self.trace = self.trace, Trace(recording=False, unit="thread")
+            sealed, self.trace = self.trace, Trace(recording=False, unit=self.unit)
             self._recording = False
             self.record = sealed
             self._over_and_done = True

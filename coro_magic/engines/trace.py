@@ -73,12 +73,14 @@ from .totals import Stretch, Totals
 
 __all__ = [
     "BATCH", "BORN", "BORN_WAITING", "CLOSED", "CLOSED_WAITING", "DEFAULT_DETAIL", "ENDED", "IDLE",
-    "MARKED", "MAX_BATCH", "RESUMED", "STATES", "STATE_CODES", "STOPPED", "SUSPENDED", "WAITS",
+    "MARKED", "MAX_BATCH", "RESUMED", "STATES", "STATE_CODES", "STOPPED", "SUSPENDED", "UNITS", "WAITS",
     "WOKEN", "YIELDED", "Intervals", "Mark", "Reason", "Trace",
 ]  # fmt: skip
 
 MAX_BATCH = 256
 FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
+# What a row can stand for: on the scheduler, on threads, one after another, on asyncio, on gevent.
+UNITS = ("coroutine", "thread", "call", "task", "greenlet")
 _LINE = 200  # characters of a source line
 _KEPT = 500_000  # intervals, up to which those that were asked for last are kept
 
@@ -109,7 +111,7 @@ class Trace:
     detail:
         How many events to keep in detail, an int ≥ 0; beyond that the timeline coarsens.
     unit:
-        What a row stands for: ``"coroutine"`` or ``"thread"``.
+        What a row stands for, one of `UNITS`.
     origin:
         What the engine's clock showed when the run began, in seconds. Written times are by that
         clock; read times count from there.

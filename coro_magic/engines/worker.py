@@ -20,7 +20,7 @@ import threading
 import traceback
 from typing import IO, Any
 
-from .jobs import Failure, Job, pack
+from .jobs import Cannot, Failure, Job, pack
 from .performing import perform
 from .program import Program
 
@@ -94,5 +94,7 @@ def _answer(message: Any) -> tuple[bytes, bool]:
         job["job"].program.remember_source()
         report, spent = perform(job["job"])
         return cloudpickle.dumps((report, spent)), spent
+    except Cannot as reason:
+        return pickle.dumps((Failure(str(reason), expected=True), True)), True
     except BaseException:
         return pickle.dumps((Failure(traceback.format_exc(limit=-3).strip()), True)), True

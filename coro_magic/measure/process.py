@@ -163,7 +163,9 @@ def ask(job: Job) -> Report:
     with _one_at_a_time:
         answer = _worker.call(message, job.budget + _GRACE)
     if isinstance(answer, Failure):
-        raise NoBaseline(f"the worker process failed: {answer.message}")
+        raise NoBaseline(
+            answer.message if answer.expected else f"the worker process failed: {answer.message}"
+        )
     return answer  # type: ignore[no-any-return]
 
 

@@ -30,12 +30,12 @@ def result_of(target: Any, **options: Any) -> Any:
     return run(target, **options).tasks[0].result()
 
 
-def python(program: str, *arguments: str, timeout: float = 60) -> str:
-    """Run a program in an interpreter of its own and give what it printed."""
+def python(program: str, *arguments: str, timeout: float = 60, given: str = "") -> str:
+    """Run a program in an interpreter of its own, which can read `given`, and give what it printed."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *arguments],
-        capture_output=True, text=True, timeout=timeout, env={**os.environ, "PYTHONPATH": root},
+        capture_output=True, text=True, timeout=timeout, input=given, env={**os.environ, "PYTHONPATH": root},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended.stdout
