@@ -1,16 +1,11 @@
-"""One kernel for all tests of a module; interrupts arrive, wherever the tests were started."""
+"""One kernel for all tests of a module."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 
 import pytest
 from kernels import Kernel
-
-# A shell that starts something in the background lets it ignore interrupts, and that is inherited.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

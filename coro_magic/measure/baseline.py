@@ -121,7 +121,7 @@ def conduct(job: Job, namespace: dict[str, Any]) -> Run:
 
 def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
     tasks: list[Task] = []
-    notes = []
+    notes = list(report.notes)
     for result in report.results:
         task = Task(None, report, result.row)
         value: Any = None

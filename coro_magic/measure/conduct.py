@@ -1,4 +1,4 @@
-"""One run from beginning to end: the coroutines here, then the same program on threads."""
+"""One run from beginning to end: the coroutines here, then the same program on threads and elsewhere."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from ..engines.shared import tell
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
-from . import baseline, repeats, sweep
-from .compare import differences
+from . import against, baseline, repeats, sweep
 from .functions import functions_of
 from .hazards import hazards_of
 from .options import Options
 from .process import NoBaseline
 from .repeats import Repeats
 from .run import Run
-from .shared import differing_names, shared_names
+from .shared import shared_names
 from .values import values_of
 
 
@@ -59,7 +58,7 @@ def run_program(
     say: Callable[[str], None] = lambda what: None,
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Run:
-    """Run a program, and then its baseline.
+    """Run a program, and then what it is compared with.
 
     Parameters
     ----------
@@ -124,6 +123,8 @@ def run_program(
     run.hazards = hazards_of(functions, run.trace, run.count)
     run._shared = tell(namespace, shared)
     run.baseline_note = note
+    if job is None:
+        run.other_notes = dict.fromkeys(options.others, note)
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around
     )
@@ -136,9 +137,12 @@ def run_program(
     if job is not None and run.interrupted:
         run.baseline_note = "not run, because the coroutines were interrupted"
     elif job is not None:
-        if options.baseline == "threads":
-            budget = sweep.threads_budget(options, run.elapsed)
-            _add_baseline(run, replace(job, budget=budget, shared=shared), namespace, options, say)
+        budget = sweep.threads_budget(options, run.elapsed)
+        within = replace(job, budget=budget, shared=shared)
+        if options.threads:
+            _add_baseline(run, within, namespace, options, say)
+        if not run.interrupted:
+            against.add(run, options.others, within, namespace, say)
         if isinstance(program, Program) and swept and not run.interrupted:
             _sweep(run, program, job, swept, options, say)
     return run
@@ -163,7 +167,7 @@ def _sweep(
         swept,
         lambda at: replace(job, program=program.with_values(at), values=at),
         repeat=options.repeat,
-        threads=options.baseline == "threads",
+        threads=options.threads,
         tell=say,
         budget_of=lambda seconds: sweep.threads_budget(options, seconds),
     )
@@ -176,14 +180,14 @@ def _carried(
     program: Program | Calls, namespace: dict[str, Any], options: Options
 ) -> tuple[bytes | None, str]:
     """Give what the worker needs, or why there is no baseline."""
-    if options.baseline == "off" and not options.sweep:
+    if not (options.threads or options.others or options.sweep):
         return None, "switched off"
     if options.record == "on":
         return None, "step mode records every switch, which takes longer than the switch"
     if options.clock == "virtual":
         return None, "virtual time cannot be compared with the time that threads take"
     try:
-        note = "switched off" if options.baseline == "off" else ""
+        note = "" if options.threads else "switched off"
         return baseline.prepare(program, namespace), note
     except NoBaseline as reason:
         return None, str(reason)
@@ -252,10 +256,7 @@ def _add_baseline(
         if run.baseline.refused:
             run.baseline.wanted = max(run.count, run.baseline.started)
         if run.baseline.complete:
-            run.differences = differences(run, run.baseline)
-            # Where somebody failed, what others then did not do is no news.
-            if _failures(run) == _failures(run.baseline):
-                run.differences[:0] = differing_names(run._shared, run.baseline._shared)
+            run.differences = against.differing(run, run.baseline)
         if options.repeat:
             run.repeats = _repeats(run, run.baseline, job, options, say)
     except NoBaseline as reason:
@@ -271,9 +272,9 @@ def _repeats(
 ) -> Repeats:
     """Run both sides again; a side that could not do it once is not asked again."""
     nothing = np.zeros(0)
-    failures = _failures(run)
+    failures = run.failures
     for side, name in ((run, "coroutines"), (threads, "threads")):
-        if not side.complete or side.error is not None or _failures(side) > failures:
+        if not side.complete or side.error is not None or side.failures > failures:
             note = f"the {name} did not come to their end"
             return Repeats(options.repeat, nothing, nothing, nothing, nothing, note)
     return repeats.conduct(
@@ -282,10 +283,6 @@ def _repeats(
         failures,
         lambda done: say(f"repeat {done + 1:,} of {options.repeat:,}"),
     )
-
-
-def _failures(run: Run) -> int:
-    return sum(task.state is State.FAILED for task in run.tasks)
 
 
 def run(*coroutines: Any, **options: Any) -> Run:

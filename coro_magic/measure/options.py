@@ -10,6 +10,10 @@ from ..engines import DEFAULT_DETAIL
 from ..engines.ready import ORDERS
 from .values import values_of
 
+# What a program can be compared with, the baseline first.
+THREADS = "threads"
+AGAINST = (THREADS, "threadpool", "sequential", "asyncio", "gevent")
+
 
 def _number(text: str) -> float:
     try:
@@ -38,6 +42,16 @@ def _count(text: str) -> int:
 def _swept(text: str) -> str:
     values_of(text)
     return text
+
+
+def _sides(text: str) -> str:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in AGAINST:
+            raise ValueError(f"{name!r} is not one of {', '.join(AGAINST)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"names a side twice: {text}")
+    return ",".join(names)
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,9 @@ OPTIONS = (
            "per coroutine, in a process of its own", ("threads", "off")),
     Option("baseline_budget", _number, None, "how long the baseline may take, in seconds; by "
            "default the larger of 2 and 10 times the coroutines' time", metavar="SECONDS"),
+    Option("against", _sides, THREADS, "what to compare with, a list of: threads (the baseline); threadpool "
+           "(ThreadPoolExecutor, of its default size); sequential (one after another); asyncio; gevent. "
+           "--repeat and --sweep repeat the threads only", metavar="LIST"),
     Option("repeat", _count, 0, "run the program so many times more on both sides, in turns and untraced, "
            "in the other process, and compare those times", metavar="R"),
     Option("sweep", _swept, None, "measure the program for many values of a name, on both sides, in the "
@@ -131,6 +148,7 @@ class Options:
     on_error: str = "continue"
     baseline: str = "threads"
     baseline_budget: float | None = None
+    against: str = THREADS
     repeat: int = 0
     sweep: str | None = None
     trace: str = "on"
@@ -165,11 +183,28 @@ class Options:
     def _check_together(self) -> None:
         needed = {"clock": ("virtual", "real"), "record": ("on", "off")}
         if self.repeat and not self.sweep:
-            needed["baseline"] = ("off", "threads")
+            needed["baseline"] = ("off", THREADS)
+            if THREADS not in self.sides:
+                raise ValueError("repeat: compares with the threads, and needs them in --against")
         for name, (value, other) in needed.items():
             if getattr(self, name) == value and (self.repeat or self.sweep):
                 what = "repeat" if self.repeat else "sweep"
                 raise ValueError(f"{what}: compares the time of both sides, and needs --{name} {other}")
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What `against` names, in its order."""
+        return tuple(self.against.split(","))
+
+    @property
+    def threads(self) -> bool:
+        """Whether there is to be a baseline."""
+        return self.baseline == THREADS and THREADS in self.sides
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What else there is to be to compare with."""
+        return tuple(side for side in self.sides if side != THREADS)
 
     def as_dict(self) -> dict[str, Any]:
         """Give them by name."""

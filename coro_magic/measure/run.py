@@ -54,7 +54,8 @@ class Difference:
         The coroutine whose result differs; or the shared name, as ``counter``, ``account.balance`` or
         ``counts['a']``.
     coroutines, threads:
-        The two results, or what the name was bound to at the end, as short text.
+        The two results, or what the name was bound to at the end, as short text; of another side than
+        threads the second is that side's.
     kind:
         ``"result"`` or ``"name"``.
     """
@@ -100,10 +101,14 @@ class Run:
         Whether the system refused to start one more thread.
     differences:
         Where the results of both sides differ, or what the names that the coroutines share were bound to
-        at the end: `Difference`s, those of names first.
+        at the end: `Difference`s, those of names first. Of one of `others`: where it differs from the
+        coroutines.
     hazards:
         Where a coroutine writes what it has computed from a shared value that it read before others may
         have run: `Hazard`s.
+    others:
+        The same program on what else the option ``against`` names ("asyncio", say), Runs by that name, in
+        the order given; and in `other_notes` why one of them is missing.
     slow_steps:
         The steps that went on for longer than the option ``slow_step`` without a switch, so that nobody
         else could run: `SlowStep`s with coroutine, line, call and length, the longest first, 1,000 at
@@ -142,6 +147,8 @@ class Run:
     started: int = 0
     wanted: int = 0
     refused: bool = False
+    others: dict[str, Run] = field(default_factory=dict)
+    other_notes: dict[str, str] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -163,7 +170,7 @@ class Run:
 
     @property
     def unit(self) -> str:
-        """What a row stands for: ``"coroutine"`` or ``"thread"``."""
+        """What a row stands for: ``"coroutine"``, ``"thread"``, ``"call"``, ``"task"`` or ``"greenlet"``."""
         return self.trace.unit
 
     @property
@@ -185,6 +192,11 @@ class Run:
     def left_over(self) -> list[Task]:
         """The tasks that were still waiting for more when nothing else could go on."""
         return [task for task in self.tasks if task.state is State.LEFT_OVER]
+
+    @property
+    def failures(self) -> int:
+        """How many tasks failed."""
+        return sum(task.state is State.FAILED for task in self.tasks)
 
     @property
     def speedup(self) -> float | None:

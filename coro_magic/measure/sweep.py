@@ -238,7 +238,7 @@ def sweep(
         return replace(job, program=Calls((Call(function, (), at),)))
 
     return conduct(
-        values, job_of, repeat=checked.repeat, threads=checked.baseline == "threads",
+        values, job_of, repeat=checked.repeat, threads=checked.threads,
         budget_of=lambda seconds: threads_budget(checked, seconds),
     )  # fmt: skip
 

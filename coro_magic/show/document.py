@@ -11,7 +11,7 @@ did: the constants here and in `outcomes`.
 ``headline``, ``summary``
     The run in words: one line; several.
 ``unit``
-    What a row is: ``"coroutine"`` or ``"thread"``.
+    What a row is: ``"coroutine"``, ``"thread"``, ``"call"``, ``"task"`` or ``"greenlet"``.
 ``count``, ``elapsed``, ``switches``, ``throughput``, ``speedup``
     How many coroutines (the cell's body not counted); seconds; steps; steps per second; how many times
     as fast as the threads, or None.
@@ -99,6 +99,9 @@ did: the constants here and in `outcomes`.
     ``switch`` and ``write``, indexes into ``places``.
 ``baseline``
     The same program on threads, a dict of the same kind without a baseline of its own, or None.
+``others``
+    The same program on what else it was compared with: dicts of ``name`` (``"asyncio"``, say); ``run``, a
+    dict of the same kind, or None; and ``note``, why there is none, or nothing.
 """
 
 from __future__ import annotations
@@ -284,6 +287,13 @@ def to_dict(run: Run) -> dict[str, Any]:
         "places": places.table(),
         "functions": frames.table(),
         "baseline": None if run.baseline is None else to_dict(run.baseline),
+        "others": [
+            *({"name": name, "run": to_dict(other), "note": ""} for name, other in run.others.items()),
+            *(
+                {"name": text_of(name, _NAME), "run": None, "note": text_of(note, MOST_TEXT)}
+                for name, note in run.other_notes.items()
+            ),
+        ],
     }
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import ConnectionPatch, Patch
 from ..measure.run import Run
 from . import headings, palette, rows, throughput
 from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis, time_unit
-from .side import NOT_BEGUN, OTHER, Side, read, waits_of
+from .side import NOT_BEGUN, OTHER, Side, read, sides_of, waits_of
 from .text import duration
 from .words import headline, slow_limit
 
@@ -30,14 +30,14 @@ _THROUGHPUT = 0.9
 def picture(run: Run) -> Figure:
     """Draw both timelines and the throughput, with the headline over them."""
     with own_style():
-        sides = _sides(run)
+        sides = sides_of(run)
         return _Layout(run, sides, with_throughput=True).drawn()
 
 
 def timeline(run: Run) -> Figure:
     """Draw both timelines."""
     with own_style():
-        return _Layout(run, _sides(run), with_throughput=False).drawn()
+        return _Layout(run, sides_of(run), with_throughput=False).drawn()
 
 
 def one_over_the_other(one: Run, other: Run, title: str, captions: tuple[str, str]) -> Figure:
@@ -50,7 +50,7 @@ def one_over_the_other(one: Run, other: Run, title: str, captions: tuple[str, st
 def throughput_plot(run: Run) -> Figure:
     """Draw the resumptions of both sides against time."""
     with own_style():
-        sides = _sides(run)
+        sides = sides_of(run)
         sheet = Sheet(3.4)
         headings.draw(sheet, headline(run))
         top = 0.5
@@ -58,10 +58,6 @@ def throughput_plot(run: Run) -> Figure:
         throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, 3.4 - top - _AXIS), sides,
                         _until(sides))  # fmt: skip
         return sheet
-
-
-def _sides(run: Run) -> list[Side]:
-    return [read(run)] + ([] if run.baseline is None else [read(run.baseline)])
 
 
 def _until(sides: Sequence[Side]) -> float:
@@ -80,6 +76,18 @@ def _throughput_caption_height(sides: Sequence[Side]) -> float:
     return _CAPTION + _LINE * (sum(not side.empty for side in sides) - 1)
 
 
+def _most_heights(sides: int) -> list[float]:
+    """Give how high the timeline of each side is at most, in inches: the more sides, the less."""
+    if sides <= 2:
+        return [2.4] if sides == 1 else [1.9, 1.3]
+    return [1.6] + [max(0.7, 2.4 / (sides - 1))] * (sides - 1)
+
+
+def _is_cut(side: Side) -> bool:
+    """Say whether a side was stopped before its end."""
+    return side.run is not None and not side.run.complete
+
+
 class _Layout:
     """Where everything goes: from the top down, in inches."""
 
@@ -92,14 +100,14 @@ class _Layout:
         self.captions = captions or [rows.caption(side) for side in sides]
         self.waits = waits_of(sides)
         self.until = _until(sides)
-        cut = run.baseline is not None and not run.baseline.complete
+        cut = any(_is_cut(side) for side in sides)
         # Room to the right of a cut, to show that it would have gone on.
         self.axis = self.until * (1.04 if cut else 1.0)
         self.with_throughput = with_throughput and any(not side.empty for side in sides)
         self.left = self._left()
         self.width = WIDTH - self.left - _RIGHT
-        most = (1.9, 1.3) if len(sides) == 2 else (2.4, 0.0)
-        self.heights = [rows.height_of(side, high) for side, high in zip(sides, most, strict=False)]
+        most = _most_heights(len(sides))
+        self.heights = [rows.height_of(side, high) for side, high in zip(sides, most, strict=True)]
 
     def _left(self) -> float:
         named = [side for side in self.sides if side.named and not side.empty]
@@ -178,7 +186,7 @@ class _Layout:
         else:
             rows.draw_marks(axes, side, self.axis)
             rows.draw_slow_steps(axes, side, self.axis)
-        if side.run is not None and side.run is self.run.baseline and not side.run.complete:
+        if _is_cut(side):
             self._draw_cut(axes, side)
         return top + height + _GAP + (_ZOOM_AXIS if self._zoomed(side) else 0.0)
 

@@ -21,10 +21,11 @@ from ..engines.record import Step, Steps
 from ..engines.restored import TOTALS, Columns, restored
 from ..engines.slow import SlowStep
 from ..engines.stacks import StackFrame
-from ..engines.trace import STATES, Trace
+from ..engines.trace import STATES, UNITS, Trace
 from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
 from ..measure.hazards import Hazard
+from ..measure.options import AGAINST
 from ..measure.repeats import TIMES, Repeats
 from ..measure.run import Difference, Run
 from ..measure.saved import SavedError, SavedErrors
@@ -178,6 +179,7 @@ class _Reader(Part):
         baseline = self.get("baseline", dict, type(None))
         if baseline is not None and self.name:
             raise ValueError("a baseline cannot have a baseline")
+        others, notes = self._others()
         run = Run(
             tasks=tasks,
             trace=trace,
@@ -190,6 +192,8 @@ class _Reader(Part):
             never_started=list(self.texts("never_started")),
             baseline=None if baseline is None else _Reader(baseline, "baseline").run(),
             baseline_note=self.text("baseline_note"),
+            others=others,
+            other_notes=notes,
             complete=self.boolean("complete"),
             started=self.integer("started", -1),
             wanted=self.integer("wanted", -1),
@@ -217,6 +221,22 @@ class _Reader(Part):
             whole = number(columns.rows_left_out + self.count)
             run.notes.append(f"the file had room for {number(self.count)} of {whole} {run.unit}s")
         return run
+
+    def _others(self) -> tuple[dict[str, Run], dict[str, str]]:
+        """Give the other sides by name, and why some of them are missing."""
+        runs: dict[str, Run] = {}
+        notes: dict[str, str] = {}
+        for one in self.parts("others"):
+            name = one.text("name")
+            if self.name:
+                raise ValueError(f"{one.name}: only the run itself has others to compare with")
+            if name not in AGAINST[1:] or name in runs or name in notes:
+                raise ValueError(f"{one.name}.name is not that of a side, or is there twice")
+            if one.get("run", dict, type(None)) is None:
+                notes[name] = one.text("note")
+            else:
+                runs[name] = _Reader(one.get("run", dict), f"{one.name}.run").run()
+        return runs, notes
 
     def _repeats(self) -> Repeats | None:
         if self.get("repeats", dict, type(None)) is None:
@@ -258,8 +278,8 @@ class _Reader(Part):
                 names[at] = names[at][: -len(end)]
         flags = rows.integers("flags", 0, 16, count)
         unit = self.text("unit")
-        if unit not in ("coroutine", "thread"):
-            raise ValueError("unit must be 'coroutine' or 'thread'")
+        if unit not in UNITS:
+            raise ValueError(f"unit must be one of {', '.join(UNITS)}")
 
         def flagged(flag: int) -> set[int]:
             return {row for row, each in enumerate(flags) if each & flag}
@@ -281,8 +301,8 @@ class _Reader(Part):
             final=rows.integers("state", -1, len(STATES), count),
             places={row: self.places[at] for row, at in enumerate(places) if at >= 0},
             items={row: each for row, each in enumerate(items) if each},
-            # Every thread is driven by its engine.
-            driven=set(range(count)) if unit == "thread" else flagged(BY_HAND),
+            # Every thread, and every call, is driven by its engine.
+            driven=set(range(count)) if unit in ("thread", "call") else flagged(BY_HAND),
             daemons=flagged(DAEMON),
             heeded=flagged(HEEDED),
             reasons=reasons,

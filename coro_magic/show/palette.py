@@ -23,6 +23,11 @@ GRID = "#e4e7ea"
 PAPER = "#ffffff"
 LANE = "#f5f6f8"
 THREADS = "#b8560b"  # the threads' line in the throughput plot
+# ... and those of the other sides.
+POOL = "#8a6d00"
+SEQUENTIAL = "#5b646c"
+ASYNCIO = "#007a5e"
+GEVENT = "#a3478a"
 MARK = "#6b2fa0"
 # What held the thread; the cue beside the colour is the hatching.
 SLOW = INK

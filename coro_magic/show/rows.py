@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..language import State
 from . import palette
+from .others import noun
 from .sheet import amount, label_of, say, time_axis
 from .side import READY, RUNNING, WAITING, Floats, Ints, Side, Waits
 from .text import count, duration, number, one_line
@@ -368,11 +369,6 @@ def slow_patch(label: str) -> Patch:
 def caption(side: Side) -> str:
     """Give the line over a side's timeline."""
     run = side.run
-    rows = number(run.count if run is not None else side.rows)
-    one = (run.count if run is not None else side.rows) == 1
-    if not side.takes_turns:
-        noun = "thread" if one else "threads, one per coroutine"
-    else:
-        noun = ("coroutine" if one else "coroutines") + ", 1 thread"
+    many = run.count if run is not None else side.rows
     bound = "" if run is None or run.complete else "more than "
-    return f"{rows} {noun}: {bound}{duration(side.seconds)}"
+    return f"{number(many)} {noun(side.name, many)}: {bound}{duration(side.seconds)}"

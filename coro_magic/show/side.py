@@ -74,12 +74,15 @@ class Side:
         How long it took; the time axis of this side.
     intervals:
         Every bar, where there are few enough events to read them all; else None.
+    name:
+        ``"coroutines"``, ``"threads"``, or the name of another side, ``"asyncio"`` say.
     """
 
     run: Run | None
     trace: Trace
     seconds: float
     intervals: Intervals | None
+    name: str = "coroutines"
 
     @property
     def rows(self) -> int:
@@ -89,7 +92,7 @@ class Side:
     @property
     def takes_turns(self) -> bool:
         """Whether only one row runs at a time."""
-        return self.trace.unit == "coroutine"
+        return self.trace.unit != "thread"
 
     @property
     def slow(self) -> Sequence[SlowStep]:
@@ -190,10 +193,22 @@ def presence(line: Ints, begin: Floats, end: Floats, lines: int, bins: int) -> F
     return level[:, :-1]
 
 
-def read(run: Run) -> Side:
-    """Read a run's side."""
+# Whose rows these are, where nobody says.
+_NAMES = {"coroutine": "coroutines", "thread": "threads", "call": "sequential", "task": "asyncio",
+          "greenlet": "gevent"}  # fmt: skip
+
+
+def read(run: Run, name: str = "") -> Side:
+    """Read a run's side. Only that of a pool of threads has to be named."""
     seconds = max(run.elapsed, run.trace.duration)
-    return Side(run, run.trace, seconds, run.trace.intervals(seconds) if few_events(run.trace) else None)
+    intervals = run.trace.intervals(seconds) if few_events(run.trace) else None
+    return Side(run, run.trace, seconds, intervals, name or _NAMES[run.unit])
+
+
+def sides_of(run: Run) -> list[Side]:
+    """Read all sides of a run: the coroutines, the threads, and the others."""
+    baseline = [] if run.baseline is None else [read(run.baseline)]
+    return [read(run), *baseline, *(read(other, name) for name, other in run.others.items())]
 
 
 def seconds_by_verb(trace: Trace, intervals: Intervals) -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""The throughput plot: how many resumptions there had been by when, on both sides."""
+"""The throughput plot: how many resumptions there had been by when, on each side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,15 @@ from .side import Floats, Ints, Side
 from .text import count, number
 
 _POINTS = 400
+# Each side's colour and dashes: in print, and to eyes that see few colours, the dashes tell them apart.
+_LINES: dict[str, tuple[str, Any]] = {
+    "coroutines": (palette.RUNNING, "-"),
+    "threads": (palette.THREADS, (0, (5, 2))),
+    "threadpool": (palette.POOL, (0, (2, 1.5))),
+    "sequential": (palette.SEQUENTIAL, (0, (1, 1))),
+    "asyncio": (palette.ASYNCIO, (0, (7, 1.5, 1.5, 1.5))),
+    "gevent": (palette.GEVENT, (0, (4, 1.5, 1, 1.5, 1, 1.5))),
+}
 
 
 def draw(axes: Axes, sides: Sequence[Side], until: float) -> None:
@@ -25,8 +35,7 @@ def draw(axes: Axes, sides: Sequence[Side], until: float) -> None:
             continue
         # Without explicit steps in the trace (a thread that only ran) there is nothing to count.
         moments, counts = _staircase(side)
-        ours = side.takes_turns
-        colour, dash = (palette.RUNNING, "-") if ours else (palette.THREADS, (0, (5, 2)))
+        colour, dash = _LINES[side.name]
         axes.plot(moments, counts, color=colour, linestyle=dash, linewidth=1.8, solid_capstyle="butt")
         axes.plot(moments[-1:], counts[-1:], "o", color=colour, markersize=4, clip_on=False)
         most = max(most, int(counts[-1]))
@@ -47,9 +56,8 @@ def _staircase(side: Side) -> tuple[Floats, Ints]:
 
 def caption(side: Side) -> tuple[str, str]:
     """Give what to say about a side's line, and the colour to say it in."""
-    ours = side.takes_turns
     switches = side.run.switches if side.run is not None else side.trace.switches
-    text = f"{'coroutines' if ours else 'threads'}: {count(switches, 'resumption')}"
+    text = f"{side.name}: {count(switches, 'resumption')}"
     if side.seconds > 0 and not (side.run is not None and side.run.virtual):
         text += f", {number(switches / side.seconds)} per second"
-    return text, palette.RUNNING if ours else palette.THREADS
+    return text, _LINES[side.name][0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..language import State
+from ..measure.repeats import Repeats
 from ..measure.run import Run
 
 ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
@@ -40,7 +41,17 @@ class Judged:
 
 def judged(run: Run) -> Judged:
     """Say which side was faster."""
-    baseline, ratio = run.baseline, run.speedup
+    return _judged(run, run.baseline, run.speedup, run.repeats)
+
+
+def judged_against(run: Run, other: Run) -> Judged:
+    """Say which was faster, the coroutines or one of the other sides; `Verdict.THREADS` is that side."""
+    if other.failures > run.failures:
+        return Judged(Verdict.NONE)
+    return _judged(run, other, other.elapsed / run.elapsed if run.elapsed > 0 else None, None)
+
+
+def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeats | None) -> Judged:
     if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
         return Judged(Verdict.NONE)
     if not _comparable(run, baseline):
@@ -50,8 +61,8 @@ def judged(run: Run) -> Judged:
         return Judged(verdict, ratio, bound=True)
     faster = Verdict.COROUTINES if ratio > 1 else Verdict.THREADS
     apart, ratio = abs(baseline.elapsed - run.elapsed), max(ratio, 1 / ratio)
-    if run.repeats is not None and len(run.repeats):
-        return Judged(Verdict.NOISE if run.repeats.within_noise else faster, ratio)
+    if repeats is not None and len(repeats):
+        return Judged(Verdict.NOISE if repeats.within_noise else faster, ratio)
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)
     return Judged(Verdict.CHANCE if ratio <= CHANCE or apart < MOMENT else faster, ratio)

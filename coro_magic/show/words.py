@@ -10,6 +10,7 @@ import numpy as np
 from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
 from ..engines.trace import STATE_CODES, Trace
 from ..language import State, Task, Where
+from .others import about_others, with_both
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged, nobody_finished
@@ -165,6 +166,7 @@ def summary(run: Run) -> str:
             " (start it with spawn(...), or drive it with next)"
         )
     lines += _about_threads(run)
+    lines += about_others(run)
     lines += [one_line(note, 300) for note in run.notes]
     if run.sweep is not None:
         lines += ["", *run.sweep.summary().splitlines()]
@@ -317,10 +319,7 @@ def _about_threads(run: Run) -> list[str]:
 
 def both_sides(difference: Difference) -> str:
     """Give ``counter: 100,000 with coroutines, 61,322 with threads``."""
-    return (
-        f"{one_line(difference.name, 60)}: {one_line(difference.coroutines)} with coroutines, "
-        f"{one_line(difference.threads)} with threads"
-    )
+    return with_both(difference, "threads")
 
 
 def hazard_line(hazard: Hazard) -> str:

@@ -1,0 +1,76 @@
+"""The sides beside coroutines and threads, in words: how each is called, and what it came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..language import State
+from .text import count, duration, number, one_line, times
+from .verdict import Verdict, judged_against
+
+if TYPE_CHECKING:
+    from ..measure.run import Difference, Run
+
+# How one of many is called, and what many of them are.
+_NOUNS = {
+    "coroutines": ("coroutine", "coroutines", ", 1 thread"),
+    "threads": ("thread", "threads", ", one per coroutine"),
+    "threadpool": ("call", "calls", " on a pool of threads"),
+    "sequential": ("call", "calls", ", one after another"),
+    "asyncio": ("asyncio task", "asyncio tasks", ", 1 thread"),
+    "gevent": ("greenlet", "greenlets", ", 1 thread"),
+}
+
+
+def noun(side: str, many: int) -> str:
+    """Give what the rows of a side are: ``threads, one per coroutine``."""
+    one, more, how = _NOUNS[side]
+    # A thread of one coroutine needs no more words.
+    return (one if many == 1 else more) + ("" if many == 1 and side == "threads" else how)
+
+
+def about_others(run: Run, most: int = 4) -> list[str]:
+    """Give a line for each of the run's other sides, and lines for results that differ, `most` of each."""
+    lines: list[str] = []
+    for name, other in run.others.items():
+        one, more, _ = _NOUNS[name]
+        took = duration(other.elapsed) if other.complete else f"more than {duration(other.elapsed)} (stopped)"
+        failed = [task for task in other.tasks if task.state is State.FAILED]
+        what = f"{name}: {count(other.count, one, more)}, {took}{_failed(len(failed))}"
+        said = [what, _verdict(run, other), *other.notes]
+        lines.append("; ".join(one_line(part, 300) for part in said if part))
+        for each in other.differences[:most]:
+            lines.append(("different result: " if each.kind == "result" else "") + with_both(each, name))
+        if len(other.differences) > most:
+            lines.append(f"different with {name}: {number(len(other.differences) - most)} more")
+    for name, note in run.other_notes.items():
+        lines.append(f"{name}: no run to compare with: {one_line(note, 300)}")
+    if run.others and run.repeats is not None:
+        lines.append(f"{', '.join(run.others)}: run once, and traced")
+    return lines
+
+
+def with_both(difference: Difference, side: str) -> str:
+    """Give ``counter: 100,000 with coroutines, 61,322 with threads``, for a side of that name."""
+    return (
+        f"{one_line(difference.name, 60)}: {one_line(difference.coroutines)} with coroutines, "
+        f"{one_line(difference.threads)} with {side}"
+    )
+
+
+def _failed(failed: int) -> str:
+    return f", {number(failed)} failed" if failed else ""
+
+
+def _verdict(run: Run, other: Run) -> str:
+    found = judged_against(run, other)
+    more = "more than " if found.bound else ""
+    match found.verdict:
+        case Verdict.COROUTINES:
+            return f"the coroutines were {more}{times(found.ratio)} as fast"
+        case Verdict.THREADS:
+            return f"{times(found.ratio)} as fast as the coroutines"
+        case Verdict.SAME | Verdict.CHANCE:
+            return str(found.verdict.value)
+        case _:
+            return ""

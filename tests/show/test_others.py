@@ -1,0 +1,115 @@
+"""More than two sides: in the picture, in words, and in a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from coro_magic import show
+from coro_magic.language import State, Task
+from coro_magic.measure.run import Run
+from coro_magic.show import throughput
+from coro_magic.show.loading import run_of as loaded
+from coro_magic.show.side import sides_of
+
+from .runs import run_of, sleepers, threads
+
+NAMES = ("threadpool", "sequential", "asyncio", "gevent")
+
+
+def many_sides(seconds: float = 0.05, **other: Any) -> Run:
+    """Give a run of few coroutines with a baseline and four other sides, written by hand."""
+    run = run_of(sleepers(3), baseline=threads(3, seconds))
+    for name in NAMES:
+        side = threads(3, seconds, **other)
+        side.trace.unit = {"sequential": "call", "asyncio": "task", "gevent": "greenlet"}.get(name, "thread")
+        run.others[name] = side
+    return run
+
+
+def written(figure: Any) -> list[str]:
+    return [text.get_text() for text in figure.texts]
+
+
+def test_every_side_has_a_band_with_its_name() -> None:
+    figure = show.picture(many_sides())
+    for caption in ("3 coroutines, 1 thread: ", "3 threads, one per coroutine: ",
+                    "3 calls on a pool of threads: ", "3 calls, one after another: ",
+                    "3 asyncio tasks, 1 thread: ", "3 greenlets, 1 thread: "):  # fmt: skip
+        assert any(text.startswith(caption) for text in written(figure)), caption
+
+
+def test_every_side_has_a_curve_of_its_own_colour_and_dashes() -> None:
+    run = many_sides()
+    figure = show.throughput_plot(run)
+    curves = [line for line in figure.axes[0].lines if line.get_marker() == "None"]
+    assert len({line.get_color() for line in curves}) == len(curves) == 6
+    assert len({throughput._LINES[side.name][1] for side in sides_of(run)}) == 6
+    assert [text.split(":")[0] for text in written(figure) if "resumptions" in text] == [
+        "coroutines", "threads", *NAMES
+    ]  # fmt: skip
+
+
+def test_two_sides_look_as_they_do_without_others() -> None:
+    run = many_sides()
+    several = show.picture(run).get_size_inches()[1]
+    run.others.clear()
+    two = show.picture(run).get_size_inches()[1]
+    assert two < several < 3 * two
+
+
+def test_a_side_that_was_stopped_shows_where() -> None:
+    run = many_sides()
+    run.others["gevent"] = threads(3, 0.2, complete=False)
+    figure = show.picture(run)
+    assert any("stopped after" in text.get_text() for axes in figure.axes for text in axes.texts)
+    assert "gevent: 3 greenlets, more than 0.20 s (stopped)" in run.summary()
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "said"),
+    [(1000.0, "the coroutines were "), (1e-4, " as fast as the coroutines"), (0.0, "")],
+)
+def test_a_side_has_a_line_with_its_count_its_time_and_who_was_faster(elapsed: float, said: str) -> None:
+    run = many_sides()
+    run = replace(run, elapsed=10.0)
+    run.others = {"asyncio": replace(run.others["asyncio"], elapsed=elapsed, notes=["a note"])}
+    (line,) = (line for line in run.summary().splitlines() if line.startswith("asyncio: 3 asyncio tasks, "))
+    assert said in line and line.endswith("; a note")
+
+
+def test_where_more_have_failed_nobody_is_called_faster() -> None:
+    run = replace(many_sides(), elapsed=10.0)
+    failed = Task(None, run.others["asyncio"], 0)
+    failed.end(State.FAILED, error=ValueError("no"))
+    run.others = {"asyncio": replace(run.others["asyncio"], elapsed=1000.0, tasks=[failed])}
+    (line,) = (line for line in run.summary().splitlines() if line.startswith("asyncio: "))
+    assert "1 failed" in line and "as fast" not in line
+
+
+def test_a_document_has_the_others_and_they_are_read_back() -> None:
+    run = many_sides()
+    del run.others["sequential"]
+    run.other_notes["sequential"] = "it cannot"
+    data = show.to_dict(run)
+    assert [(each["name"], each["run"] is None) for each in data["others"]] == [
+        ("threadpool", False), ("asyncio", False), ("gevent", False), ("sequential", True)
+    ]  # fmt: skip
+    back = loaded(data)
+    assert list(back.others) == list(run.others) and back.other_notes == run.other_notes
+    assert back.summary() == run.summary()
+    assert [side.name for side in sides_of(back)] == [side.name for side in sides_of(run)]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [[{"name": "curio", "run": None, "note": ""}], [{"name": "asyncio", "run": {}, "note": ""}], {}, [1],
+     [{"name": "asyncio", "run": None, "note": ""}] * 2, [{"name": "asyncio", "run": None}]],
+)  # fmt: skip
+def test_others_that_do_not_fit_are_a_value_error(others: Any) -> None:
+    data = show.to_dict(run_of(sleepers(1)))
+    data["others"] = others
+    with pytest.raises(ValueError, match="others"):
+        loaded(data)
