@@ -1,0 +1,192 @@
+"""Reference solutions of the tutorials' exercises, and wrong answers that the checks must tell from them.
+
+By notebook and exercise. An answer changes the cell that the learner is given: each pair is a piece of it,
+and what stands there instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Change = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What is to be changed in the given cell.
+
+    Attributes
+    ----------
+    right:
+        A solution.
+    wrong:
+        Answers that a learner may give on the way, by a piece of what the check says to each. The cell as
+        it is given is one more: what the check says to that stands in the notebook.
+    """
+
+    right: tuple[Change, ...]
+    wrong: dict[str, tuple[Change, ...]]
+
+
+# What is a coroutine?
+_MEAN = "# two lines are missing here"
+_TOWER = "    tower()\n    yield\n"
+
+# No locks
+_SALE = """\
+        slow_printer(f"a ticket for {buyer}")
+        tickets = tickets - 1
+"""
+_LINES = """\
+    for line in ("Dear", "yours", "sincerely"):
+        paper.append(f"{name}: {line}")
+        yield sleep(1)
+"""
+
+# Channels and pipelines
+_UPPER = """\
+    yield
+    # get each word from raw, and put word.upper() into clean; close clean
+"""
+_CUSTOMER = """\
+    answer = yield shop.get()
+    return answer
+"""
+
+# Time and chance
+_BREAKFAST = """\
+    yield tea()                        # wait for the one,
+    yield egg_and_toast()              # and then for the other
+"""
+_REPORT = """\
+    for _ in range(6):
+        yield
+    return
+"""[:-1]
+
+EXERCISES: dict[str, dict[int, Exercise]] = {
+    "02_what_is_a_coroutine": {
+        1: Exercise(
+            right=((_MEAN, "total = total + number\n        so_far = total / count"),),
+            wrong={
+                "the numbers themselves": ((_MEAN, "so_far = number"),),
+                "the means are 4, 5 and 6": ((_MEAN, "total += number; so_far = total"),),
+            },
+        ),
+        2: Exercise(
+            right=(("    yield\n", "        yield\n"),),
+            wrong={"lap 1 of all three": (("    yield\n", "        if lap == 1:\n            yield\n"),)},
+        ),
+        3: Exercise(
+            right=((_TOWER, "    yield from tower()\n    yield from tower()\n"),),
+            wrong={
+                "there were 3": ((_TOWER, "    yield from tower()\n"),),
+                "never stops inside": ((_TOWER, "    tower()\n    tower()\n    yield\n"),),
+            },
+        ),
+    },
+    "03_switching_costs_nothing": {
+        1: Exercise(
+            right=(("-o run_1", "-o run_1 --sweep turns=1:1000:log"),),
+            wrong={"this sweep goes from 1 to 10": (("-o run_1", "-o run_1 --sweep turns=1,10"),)},
+        ),
+        2: Exercise(
+            right=(("work = 100", "work = 1_000_000"),),
+            wrong={"change work only": (("range(4)", "range(2)"),)},
+        ),
+    },
+    "04_no_locks": {
+        1: Exercise(
+            right=(("    there = jar\n", ""), ("there + 10", "jar + 10")),
+            wrong={"think at the same time": (("    yield sleep(1)", "    yield"),)},
+        ),
+        2: Exercise(
+            right=((_SALE, "".join(reversed(_SALE.splitlines(keepends=True)))),),
+            wrong={
+                "has to print": ((_SALE, "        tickets = tickets - 1\n"),),
+                "only 2 were sold": ((_SALE, "        tickets -= 2\n        slow_printer(buyer)\n"),),
+            },
+        ),
+        3: Exercise(
+            right=((_LINES, """\
+    with (yield printer.acquire()):
+        for line in ("Dear", "yours", "sincerely"):
+            paper.append(f"{name}: {line}")
+            yield sleep(1)
+"""),),
+            wrong={
+                "for a line only": ((_LINES, """\
+    for line in ("Dear", "yours", "sincerely"):
+        with (yield printer.acquire()):
+            paper.append(f"{name}: {line}")
+            yield sleep(1)
+"""),),
+                "take 6 s": ((_LINES, """\
+    yield
+    for line in ("Dear", "yours", "sincerely"):
+        paper.append(f"{name}: {line}")
+"""),),
+            },
+        ),
+    },
+    "06_channels_and_pipelines": {
+        1: Exercise(
+            right=((_UPPER, """\
+    for word in raw:
+        yield clean.put(word.upper())
+    clean.close()
+"""),),
+            wrong={
+                "and it got": ((_UPPER, """\
+    for word in raw:
+        yield clean.put(word)
+    clean.close()
+"""),),
+                "sink still waits": ((_UPPER, """\
+    for word in raw:
+        yield clean.put(word.upper())
+"""),),
+            },
+        ),
+        2: Exercise(
+            right=(("packers = 1", "packers = 4"),),
+            wrong={
+                "with 3 it takes": (("packers = 1", "packers = 3"),),
+                "fewer do, too": (("packers = 1", "packers = 8"),),
+            },
+        ),
+        3: Exercise(
+            right=((_CUSTOMER, """\
+    try:
+        with timeout(3):
+            return (yield shop.get())
+    except TimeoutError:
+        return "no answer"
+"""),),
+            wrong={
+                "waited for 2 s": ((_CUSTOMER, """\
+    yield select(shop.get(), sleep(2))
+    return "no answer"
+"""),),
+                "returned (1, None)": (("shop.get()", "select(shop.get(), sleep(3))"),),
+            },
+        ),
+    },
+    "08_time_and_chance": {
+        1: Exercise(
+            right=((_BREAKFAST, "    yield gather(tea(), egg_and_toast())\n"),),
+            wrong={"both have to be made": ((_BREAKFAST, "    yield egg_and_toast()\n"),)},
+        ),
+        2: Exercise(
+            right=(("--seed 1", "--seed 3"),),
+            wrong={
+                "change the seed only": (('"tortoise", 5', '"tortoise", 3'),),
+                "without --order random": ((" --order random --seed 1", ""),),
+            },
+        ),
+        3: Exercise(
+            right=((_REPORT, "    yield gather(*workers)\n    return"),),
+            wrong={"it has to wait": (("range(6)", "range(9)"),)},
+        ),
+    },
+}  # fmt: skip
