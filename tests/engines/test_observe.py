@@ -45,6 +45,8 @@ DRIVERS = {
                                               "        g.send(1)\n"
     "        yield\nd = drives(c)",
     "a native coroutine": "async def drives():\n    next(c)\n    for _ in range(4): c.send(1)\nd = drives()",
+    "a plain function that is spawned": "from coro_magic import spawn\ndef drives():\n    next(c)\n"
+    "    for _ in range(4): c.send(1)\nspawn(drives)",
     "a coroutine that blocks in between": "import time\ndef drives():\n    next(c)\n    for _ in range(4):\n"
     "        time.sleep(0.001)\n        c.send(1)\n    yield\nd = drives()",
 }
