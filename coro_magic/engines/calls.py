@@ -68,6 +68,10 @@ class Calls:
     calls: tuple[Call, ...]
     has_body: ClassVar[bool] = False
 
+    def names(self) -> list[str]:
+        """Give what the coroutines are called."""
+        return [getattr(call.function, "__name__", type(call.function).__name__) for call in self.calls]
+
     def imports(self) -> set[str]:
         """Functions bring what their modules import."""
         return set()

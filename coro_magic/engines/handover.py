@@ -86,6 +86,14 @@ def left_to_holders(
     return set(wanted) - set(started)
 
 
+def reached(
+    coroutines: Iterable[Any], wanted: Iterable[Any], namespace: dict[str, Any]
+) -> list[set[int]]:
+    """Give, for each of some coroutines, the ids of those of the `wanted` objects that it can reach."""
+    reach = _Reach({id(each): each for each in wanted}, namespace)
+    return [reach.of(each) for each in coroutines]
+
+
 def _spread(begin: list[int], holds: dict[int, set[int]], reached: set[int]) -> None:
     waiting = list(begin)
     while waiting:
@@ -96,7 +104,7 @@ def _spread(begin: list[int], holds: dict[int, set[int]], reached: set[int]) -> 
 
 
 class _Reach:
-    """Which of some coroutines a coroutine can reach."""
+    """Which of some objects (coroutines, say) a coroutine can reach."""
 
     def __init__(self, wanted: dict[int, Any], namespace: dict[str, Any]) -> None:
         self._wanted = wanted

@@ -28,6 +28,11 @@ class Naming:
         self._given = given
         self._numbers = array("i", numbers)
         self._counts: dict[str, int] = {}
+        # Names that are taken by no row of these, and before which row each of them comes. Whoever has
+        # many of them appends to both.
+        self.passed: list[str] = []
+        self.passed_before = array("i")
+        self._passed_seen = 0
 
     def name(self, row: int) -> str:
         """Give the name of a row, unique among them."""
@@ -54,12 +59,24 @@ class Naming:
 
     def _number(self, count: int) -> None:
         for base in self._given[len(self._numbers) : count]:
-            number = self._counts.get(base, 0) + 1
-            # A given name may look like a numbered one ("f-2"), and come before it or after it.
-            given = _NUMBERED.fullmatch(base) if number == 1 else None
-            if given and self._counts.get(given[1], 0) >= int(given[2]):
-                number = 2
-            while number > 1 and f"{base}-{number}" in self._counts:
-                number += 1
-            self._counts[base] = number
-            self._numbers.append(number)
+            if self._passed_seen < len(self.passed):
+                self._number_passed(len(self._numbers))
+            self._numbers.append(self._take(base))
+
+    def _number_passed(self, row: int) -> None:
+        seen = self._passed_seen
+        while seen < len(self.passed) and self.passed_before[seen] <= row:
+            self._take(self.passed[seen])
+            seen += 1
+        self._passed_seen = seen
+
+    def _take(self, base: str) -> int:
+        number = self._counts.get(base, 0) + 1
+        # A given name may look like a numbered one ("f-2"), and come before it or after it.
+        given = _NUMBERED.fullmatch(base) if number == 1 else None
+        if given and self._counts.get(given[1], 0) >= int(given[2]):
+            number = 2
+        while number > 1 and f"{base}-{number}" in self._counts:
+            number += 1
+        self._counts[base] = number
+        return number

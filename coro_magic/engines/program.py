@@ -16,6 +16,7 @@ import inspect
 import linecache
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
@@ -84,6 +85,28 @@ class Program:
         """Give one going of it; `wrap` wraps generator functions, for threads."""
         return Execution(self, namespace, show, wrap)
 
+    def define(self, namespace: dict[str, Any]) -> None:
+        """Run the cell's imports and definitions of functions and classes, and nothing else of it.
+
+        One that fails, because it needs more than that, is left out.
+        """
+        flags = self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        for statement in self.tree.body:
+            if isinstance(statement, _DEFINITIONS):
+                code = compile(ast.Module([statement], []), self.filename, "exec", flags, dont_inherit=True)
+                with suppress(Exception):
+                    exec(code, namespace)
+
+    def defined(self) -> set[str]:
+        """Give the names that `define` binds."""
+        found = set()
+        for statement in self.tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                found |= {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+            elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                found.add(statement.name)
+        return found
+
     def imports(self) -> set[str]:
         """Give the modules that the cell imports, in its body and in its functions."""
         found = set()
@@ -125,6 +148,7 @@ def _assigned(node: ast.stmt) -> str | None:
     return target.id if isinstance(target, ast.Name) else None
 
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -203,6 +227,8 @@ class Execution:
     show: Callable[[Any], None]
     wrap: Callable[[Any], Any] | None = None
     left: list[tuple[str, Any]] = field(default_factory=list)
+    # Takes a value that is a coroutine for somebody else, or says that it is not: see `engines.share`.
+    passes_over: Callable[[Any], bool] | None = None
     body: Task | None = None
     _before: dict[str, Any] = field(default_factory=dict)
     _value: Any = None
@@ -255,8 +281,11 @@ class Execution:
 
     def statement(self, value: Any, show: bool) -> None:
         """Take the value of an expression statement: hand a coroutine over, show what is to be shown."""
+        if self.passes_over is not None and self.passes_over(value):
+            return
         if is_coroutine(value) and is_unstarted(value):
-            self._engine.spawn(as_coroutine(value))
+            # A plain generator is what it is: a million of them are not looked at twice.
+            self._engine.spawn(value if type(value) is types.GeneratorType else as_coroutine(value))
         elif show:
             self._value = value
             if value is not None:
@@ -272,7 +301,9 @@ class Execution:
         self._before = {}
         if not found:
             return
-        others = [task.coroutine for task in self._engine.tasks if task.coroutine is not None]
+        # Those that another process runs hold what they hold here, too.
+        tasks = [*self._engine.tasks, *getattr(self._engine, "holders", ())]
+        others = [task.coroutine for task in tasks if task.coroutine is not None]
         held = left_to_holders([each for _, each in found], others, self.namespace)
         self.left = [(name, each) for name, each in found if id(each) in held]
         for _, coroutine in found:

@@ -170,7 +170,7 @@ class _Restored(Trace):
         values = at_most(self._cells.values, groups, 0, np.sum)
         if until == self.duration and bins >= values.shape[1]:
             return values.copy()
-        return _resampled(values, self.duration, min(bins, values.shape[1]), until)
+        return resampled(values, self.duration, min(bins, values.shape[1]), until)
 
     def progress(self, bins: int = 512) -> tuple[Floats, Ints]:
         if self._cells is None:
@@ -183,7 +183,7 @@ class _Restored(Trace):
         return edges, np.interp(edges, at, known).astype(np.int64)
 
 
-def _resampled(values: Floats, seconds: float, bins: int, until: float) -> Floats:
+def resampled(values: Floats, seconds: float, bins: int, until: float) -> Floats:
     """Give the means over `bins` bins from 0 to `until`, of values over bins from 0 to `seconds`."""
     if not (seconds > 0 and until > 0):
         return values[:, :bins].copy()

@@ -18,6 +18,9 @@ from .request import PENDING, Request, Waiter, sweep
 
 T = TypeVar("T")
 
+# Told of every channel that is made or copied into this process: see `engines.share`.
+on_made: Callable[[Channel[Any]], None] | None = None
+
 
 class Channel(Generic[T]):
     """A queue of items between coroutines.
@@ -32,9 +35,13 @@ class Channel(Generic[T]):
         is done when another coroutine has taken the item.
     name:
         What to call it in reports.
+    shared:
+        Whether it is one channel for coroutines of different processes (``--processes``): then items
+        are copied from one to the other, and travel through a queue of the standard library's.
+        Without processes it is a channel like any other.
     """
 
-    def __init__(self, capacity: int = 0, name: str | None = None) -> None:
+    def __init__(self, capacity: int = 0, name: str | None = None, shared: bool = False) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int):
             raise TypeError(f"a channel's capacity is an int, not {type(capacity).__name__}")
         if capacity < 0:
@@ -46,6 +53,14 @@ class Channel(Generic[T]):
         self._getters: deque[Get[T]] = deque()
         self._putters: deque[Put[T]] = deque()
         self._threads: _ClosableQueue | None = None
+        self.shared = shared
+        if on_made is not None:
+            on_made(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if on_made is not None:
+            on_made(self)
 
     def get(self) -> Get[T]:
         """Ask for the next item: ``item = yield channel.get()``.

@@ -365,6 +365,8 @@ def inner_coroutine(value: Any) -> Any:
 
 def is_coroutine(value: Any) -> bool:
     """Say whether `value` is something that an engine can drive. A generator expression is data."""
+    if type(value) is types.GeneratorType:
+        return value.gi_code.co_name != "<genexpr>"
     value = inner_coroutine(value)
     if isinstance(value, types.GeneratorType):
         return value.gi_code.co_name != "<genexpr>"
@@ -428,7 +430,8 @@ def _has_ended(coroutine: Any) -> bool:
 
 def is_unstarted(coroutine: Any) -> bool:
     """Say whether a generator or native coroutine has not begun."""
-    coroutine = inner_coroutine(coroutine)
+    if type(coroutine) is not types.GeneratorType:
+        coroutine = inner_coroutine(coroutine)
     if isinstance(coroutine, types.GeneratorType):
         begun = coroutine.gi_suspended or coroutine.gi_running
     else:

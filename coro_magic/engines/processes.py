@@ -1,0 +1,477 @@
+"""What a worker process does with its share of a program, and what it gives back.
+
+`carry_out` is what an executor calls. It gets a header that every version of this package can read,
+and the rest as bytes, which only the same version on the same Python must try to read.
+"""
+
+from __future__ import annotations
+
+import _thread
+import ast
+import contextlib
+import io
+import os
+import pickle
+import platform
+import sys
+import threading
+import time
+import traceback
+import types
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..language import State
+from .calls import Calls
+from .exchange import read_with
+from .jobs import pack, unpack
+from .observe import Observer
+from .own_classes import OwnClasses
+from .performing import _import
+from .printed import Piece
+from .program import BODY_NAME, Execution, Program
+from .restored import Columns, columns_of
+from .scheduler import MOST_STACKS
+from .share import ElsewhereError, Share, watching_channels
+from .slow import SlowStep
+from .stacks import StackFrame, stack_of_error
+from .texts import short_repr
+from .trace import STATE_CODES
+
+_ALL = 1 << 31
+_MOST_TRACEBACKS = 100
+_LOOK_EVERY = 0.05  # seconds between two looks at whether to stop
+_TELL_AFTER = 6  # looks
+_MOST_COMPARED = 20_000_000  # bytes carried, up to which it is looked at what has changed
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one process is to do.
+
+    Attributes
+    ----------
+    program, carried, modules:
+        As in `jobs.Job`.
+    process, of:
+        Which share, from 0, and how many there are.
+    numbers:
+        Of `Calls`, which of the run's calls these are.
+    split, split_by:
+        How a cell's coroutines are dealt out; a name of the user's function, or ``""``.
+    exchange:
+        Where the manager of shared channels is, and its key; None if there is none.
+    path, cwd:
+        Where to import from; where to be, None to stay.
+    board:
+        A folder in which a file ``stop`` means that the run is to be stopped, ``""`` for none.
+    recording, options:
+        For the scheduler.
+    """
+
+    program: Program | Calls
+    carried: bytes
+    modules: tuple[str, ...]
+    process: int
+    of: int
+    numbers: array[int]
+    split: str
+    split_by: str
+    exchange: tuple[str, bytes] | None
+    path: list[str]
+    cwd: str | None
+    board: str
+    options: dict[str, Any]
+
+
+@dataclass
+class Part:
+    """What came of one share.
+
+    Attributes
+    ----------
+    process, pid, machine:
+        Which share; of the process that ran it.
+    began, ended:
+        When the work began and ended, by that process's clock (`time.perf_counter`), in seconds.
+    origin, elapsed, cpu:
+        When the run began by that clock; how long it took; seconds of processor time.
+    columns:
+        The trace.
+    tasks, states, numbers:
+        Rows of the tasks, how they ended (indices into `STATES`), and their numbers in the order in
+        which the body handed them over, -1 for others.
+    values, errors:
+        Results that are not None, and errors, by row, pickled in one.
+    texts:
+        What stands for those that do not pickle, by row.
+    handed, names_elsewhere:
+        Of each coroutine that the body handed over the process that has it; names of the others'.
+    shown:
+        What the cell displays, pickled one by one.
+    changed:
+        Names of globals that are not as they were.
+    """
+
+    process: int
+    pid: int
+    machine: str
+    began: float
+    ended: float
+    origin: float
+    elapsed: float
+    cpu: float
+    switches: int
+    has_body: bool
+    columns: Columns
+    tasks: array[int]
+    states: bytes
+    numbers: array[int]
+    values: bytes
+    errors: bytes
+    texts: dict[int, str]
+    body_error: bytes
+    handed: array[int]
+    names_elsewhere: list[str]
+    printed: list[Piece]
+    lost_output: int
+    shown: list[bytes]
+    interrupted: bool
+    never_started: list[str]
+    slow_steps: list[SlowStep]
+    slow_count: int
+    stacks: dict[int, list[StackFrame]]
+    changed: list[str] = field(default_factory=list)
+
+
+def header_of_this() -> dict[str, Any]:
+    """Give what must be the same in both processes."""
+    from .. import __version__
+
+    return {"coro_magic": __version__, "Python": "{}.{}".format(*sys.version_info[:2])}
+
+
+def machine() -> str:
+    """Name the machine: processes that give the same name have the same clock."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return platform.node()
+
+
+_one_at_a_time = threading.Lock()
+
+
+def carry_out(header: dict[str, Any], work: bytes) -> tuple[str, bytes]:
+    """Do one share of a program. Gives ``"part"`` and a `Part`, pickled, or ``"refused"`` and why."""
+    own = header_of_this()
+    if header != own:
+        differences = ", ".join(
+            f"{name} {own.get(name)} instead of {value}"
+            for name, value in header.items()
+            if own.get(name) != value
+        )
+        return "refused", f"it has {differences}".encode()
+    # An executor may have several threads to a process, or fewer workers than there are shares.
+    with _one_at_a_time:
+        try:
+            return "part", pickle.dumps(_run(pickle.loads(work)), protocol=5)
+        except KeyboardInterrupt:
+            return "failed", b"interrupted before it began, or after it had ended"
+        except Exception:
+            return "failed", traceback.format_exc(limit=-5).encode()
+
+
+_warm = False
+
+
+def warm() -> int:
+    """Run something small, the first time, so that a program finds a process as warm as the kernel is.
+
+    Gives the process's id.
+    """
+    global _warm
+    if not _warm:
+        _warm = True
+        program = Program(ast.parse("def f():\n    yield\nf()"), "", "warm_up")
+        options: dict[str, Any] = {}
+        carry_out(
+            header_of_this(),
+            pickle.dumps(
+                Work(program, pack({}, {}), (), 0, 1, array("i"), "robin", "", None, [], None, "", options)
+            ),
+        )
+    return os.getpid()
+
+
+def _run(work: Work) -> Part:
+    began = time.perf_counter()
+    sys.path += [each for each in work.path if each not in sys.path]
+    if work.cwd is not None and os.getcwd() != work.cwd:
+        os.chdir(work.cwd)
+    work.program.remember_source()
+    channels: list[Any] = []
+    watching_channels(channels.append)
+    try:
+        namespace = unpack(work.carried)
+        share = Share(
+            work.process, work.of, work.split, _looked_up(work.split_by, namespace), namespace,
+            work.exchange, has_body=work.program.has_body, **work.options,
+        )  # fmt: skip
+        for channel in channels:
+            share.made(channel)
+        watching_channels(share.made)
+        made: dict[str, type] = {}
+        read_with(lambda item: OwnClasses(item, namespace, made).load())
+        return _carried_out(work, share, namespace, began)
+    finally:
+        watching_channels(None)
+        read_with(None)
+
+
+def _looked_up(name: str, namespace: dict[str, Any]) -> Callable[[], Any] | None:
+    if not name:
+        return None
+
+    def found() -> Any:
+        # It may be a function of the cell itself.
+        function = namespace.get(name)
+        if not callable(function):
+            what = "is not there" if function is None else f"is {type(function).__name__}"
+            raise TypeError(f"--split-by takes the name of a function, and {name} {what}")
+        return function
+
+    return found
+
+
+def _carried_out(work: Work, share: Share, namespace: dict[str, Any], began: float) -> Part:
+    shown: list[Any] = []
+    execution = work.program.execution(namespace, shown.append)
+    execution.get_ready()
+    if isinstance(execution, Execution) and work.split == "robin" and not work.split_by:
+        execution.passes_over = share.passing_over()
+    observer = Observer(share, namespace) if isinstance(work.program, Program) else None
+    before = dict(namespace)
+    _import(work.modules)
+    quiet = io.StringIO()
+    cpu = time.process_time()
+    if observer is not None and share.trace.recording:
+        observer.start(execution.code)  # type: ignore[union-attr]
+    try:
+        with (
+            contextlib.redirect_stdout(_Nowhere()),
+            contextlib.redirect_stderr(quiet),
+            _Stopping(share, work),
+        ):
+            share.run(execution.begin, namespace)
+    finally:
+        watching_channels(None)
+        if share.link is not None:
+            share.link.close()
+        execution.end()
+        if observer is not None:
+            observer.stop()
+    if share.deadlock is not None:
+        share.deadlock.add_note(
+            f"in process {work.process + 1} of {work.of}: coroutines of the others cannot take part in it"
+        )
+    return _part(work, share, namespace, before, shown, execution, observer, time.process_time() - cpu, began)
+
+
+class _Nowhere(io.TextIOBase):
+    """Standard output in a worker: what is printed is noted by the scheduler, and goes nowhere else."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
+def progress_file(board: str, process: int) -> str:
+    """Give the file in which a process says how far it is: coroutines ended, those there, and switches."""
+    return os.path.join(board, f"progress {process}")
+
+
+class _Stopping:
+    """Looks for the word to stop while a share runs, and tells how far it is: a context manager."""
+
+    def __init__(self, share: Share, work: Work) -> None:
+        self._share = share
+        # On another machine there is no such folder.
+        there = bool(work.board) and os.path.isdir(work.board)
+        self._stop = os.path.join(work.board, "stop") if there else ""
+        self._progress = progress_file(work.board, work.process)
+        self._over = threading.Event()
+        self._on_main = threading.current_thread() is threading.main_thread()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> None:
+        if self._stop:
+            self._thread.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._over.set()
+        if self._stop:
+            self._thread.join()
+
+    def _look(self) -> None:
+        looks = 0
+        while not self._over.wait(_LOOK_EVERY):
+            looks += 1
+            if looks % _TELL_AFTER == 0:
+                self._tell()
+            if os.path.exists(self._stop):
+                # A step that does not switch hears of an interrupt only, and only a main thread has them.
+                if self._on_main:
+                    _thread.interrupt_main()
+                else:
+                    self._share.request_interrupt()
+                return
+
+
+    def _tell(self) -> None:
+        share = self._share
+        there = len(share.trace)
+        with contextlib.suppress(OSError):
+            Path(self._progress + ".new").write_text(
+                f"{there - share.unfinished} {there} {share.switches}"
+            )
+            os.replace(self._progress + ".new", self._progress)
+
+
+def _part(
+    work: Work, share: Share, namespace: dict[str, Any], before: dict[str, Any], shown: list[Any],
+    execution: Any, observer: Observer | None, cpu: float, began: float,
+) -> Part:  # fmt: skip
+    has_body = work.program.has_body
+    tasks = share.tasks[int(has_body) :]
+    trace = share.trace
+    numbers = np.full(len(trace), -1, np.int32)
+    if has_body:
+        numbers[np.asarray(share.rows)] = np.flatnonzero(np.asarray(share.processes) == work.process)
+    else:
+        numbers[: len(work.numbers)] = np.asarray(work.numbers)
+    rows = array("i", [task.row for task in tasks])
+    texts: dict[int, str] = {}
+    values = {
+        task.row: task._value for task in tasks if task._final is State.DONE and task._value is not None
+    }
+    errors = {task.row: task._error for task in tasks if task._error is not None}
+    body = share.tasks[0] if has_body and share.tasks else None
+    told = [*errors.values(), *([body._error] if body is not None and body._error is not None else [])]
+    _tell_tracebacks(told, work)
+    slow_steps, slow_count = share.slow_steps()
+    stacks = dict(share.stacks)
+    for row, error in list(errors.items())[:MOST_STACKS]:
+        stacks.setdefault(row, stack_of_error(error))
+    return Part(
+        process=work.process,
+        pid=os.getpid(),
+        machine=machine(),
+        began=began,
+        origin=trace.origin,
+        elapsed=share.elapsed,
+        cpu=cpu,
+        switches=trace.switches + (0 if observer is None else observer.count),
+        has_body=has_body,
+        columns=columns_of(trace, _ALL, trace.detail, _ALL),
+        tasks=rows,
+        states=bytes(STATE_CODES[task.state] for task in tasks),
+        numbers=array("i", numbers[np.asarray(rows)].tobytes()) if len(rows) else array("i"),
+        values=_pickled(values, texts),
+        errors=_pickled(errors, texts),
+        body_error=b"" if body is None or body._error is None else _pickled({0: body._error}, {}),
+        texts=texts,
+        handed=share.processes,
+        names_elsewhere=share.names_elsewhere,
+        printed=[piece for piece in share.printed.raw if work.process == 0 or not has_body or piece[1] != 0],
+        lost_output=share.printed.lost,
+        shown=[_pickled(each, {}) for each in shown] if work.process == 0 else [],
+        interrupted=share.interrupted,
+        never_started=execution.never_started,
+        slow_steps=slow_steps,
+        slow_count=slow_count,
+        stacks=stacks,
+        changed=_changed(work, namespace, before),
+        # Last: what came before is the work's, too.
+        ended=time.perf_counter(),
+    )
+
+
+def _tell_tracebacks(errors: list[BaseException], work: Work) -> None:
+    """Write where errors were raised into their notes: a traceback itself does not travel."""
+    told: set[int] = set()
+    for error in errors:
+        if id(error) in told or isinstance(error, ElsewhereError) or error.__traceback__ is None:
+            continue
+        told.add(id(error))
+        if len(told) > _MOST_TRACEBACKS:
+            return
+        lines = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+        error.add_note(f"in process {work.process + 1} of {work.of}:\n{lines}")
+
+
+def _pickled(values: Any, texts: dict[int, str]) -> bytes:
+    """Pickle values by row in one, so that what they share they share again; what cannot be is left out."""
+    import cloudpickle
+
+    try:
+        return cloudpickle.dumps(values)  # type: ignore[no-any-return]
+    except Exception:
+        if not isinstance(values, dict):
+            return cloudpickle.dumps(short_repr(values, 200))  # type: ignore[no-any-return]
+    kept = {}
+    for row, value in values.items():
+        try:
+            cloudpickle.dumps(value)
+            kept[row] = value
+        except Exception as error:
+            if isinstance(value, BaseException):
+                kept[row] = RuntimeError(f"{type(value).__name__}: {value}")
+            else:
+                texts[row] = f"{short_repr(value, 200)} (it does not pickle: {error})"
+    return cloudpickle.dumps(kept)  # type: ignore[no-any-return]
+
+
+# What a program changed in its copy of the globals.
+
+
+def _changed(work: Work, namespace: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    missing = object()
+    names = [name for name in namespace if not name.startswith("__")]
+    bound = [name for name in names if namespace[name] is not before.get(name, missing)]
+    same = [
+        name for name in names if namespace[name] is before.get(name, missing) and _is_data(namespace[name])
+    ]
+    if same and len(work.carried) <= _MOST_COMPARED:
+        pristine = unpack(work.carried)
+        bound += [name for name in same if not _equal(namespace[name], pristine.get(name))]
+    return bound
+
+
+def _is_data(value: Any) -> bool:
+    return not isinstance(
+        value,
+        types.FunctionType | types.ModuleType | type | types.BuiltinFunctionType
+        | int | float | complex | str | bytes | None,
+    )  # fmt: skip
+
+
+def _equal(one: Any, other: Any) -> bool:
+    import cloudpickle
+
+    with contextlib.suppress(Exception):
+        if bool(one == other):
+            return True
+    with contextlib.suppress(Exception):
+        # Objects that do not say what equals them.
+        return bool(cloudpickle.dumps(one) == cloudpickle.dumps(other))
+    return False
+
+
+__all__ = ["BODY_NAME", "Part", "Work", "carry_out", "header_of_this", "machine", "warm"]
