@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dis
-import functools
-import io
-import pickle
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..engines.calls import Calls
 from ..engines.handover import names_in
 from ..engines.jobs import Job, Report, pack
+from ..engines.own_classes import OwnClasses
 from ..engines.program import Program
 from ..language import State, Task
 from .process import NoBaseline, ask, first_line, get_ready
@@ -28,10 +26,15 @@ def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:
         If something cannot be copied; the message names it.
     """
     get_ready()
+    return carry(program, namespace)
+
+
+def carry(program: Program | Calls, namespace: dict[str, Any], also: Sequence[str] = ()) -> bytes:
+    """Pickle what the program refers to, and some names more. Raises as `prepare` does."""
     if isinstance(program, Calls):
         return _packed(namespace, {})
     code = program.compile()
-    wanted = names_in(code)
+    wanted = names_in(code).union(also)
     if "get_ipython" in wanted:
         raise NoBaseline(
             "the cell uses IPython itself (a % or ! line), which the worker process has not; "
@@ -127,7 +130,7 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
         value: Any = None
         if result.value is not None:
             try:
-                value = _Results(result.value, namespace).load()
+                value = OwnClasses(result.value, namespace, {}).load()
             except Exception as error:
                 result.text = f"(it does not unpickle: {first_line(error)})"
         if result.text:
@@ -152,39 +155,6 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
         has_body=report.has_body,
         _shared=report.shared,
     )
-
-
-class _Results(pickle.Unpickler):
-    """Reads results, as objects of the user's own classes.
-
-    A class that the cell defines exists twice, here and in the worker, and is sent along with its
-    objects. What came back would be equal to nothing.
-    """
-
-    def __init__(self, pickled: bytes, namespace: dict[str, Any]) -> None:
-        super().__init__(io.BytesIO(pickled))
-        self._namespace = namespace
-        self._own: list[type] = []
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Find what `pickle` asks for, but for the functions with which cloudpickle makes classes."""
-        found = super().find_class(module, name)
-        if module.startswith("cloudpickle"):
-            if name in ("_make_skeleton_class", "_make_skeleton_enum"):
-                return functools.partial(self._make_class, found)
-            if name == "_class_setstate":
-                return functools.partial(self._fill_class, found)
-        return found
-
-    def _make_class(self, make: Callable[..., type], kind: Any, name: str, *more: Any) -> type:
-        own = self._namespace.get(name)
-        if not isinstance(own, type) or own.__module__ != self._namespace.get("__name__"):
-            return make(kind, name, *more)
-        self._own.append(own)
-        return own
-
-    def _fill_class(self, fill: Callable[..., type], made: type, state: Any) -> type:
-        return made if any(made is own for own in self._own) else fill(made, state)
 
 
 class NotCopied:

@@ -25,7 +25,7 @@ from ..language.task import as_coroutine
 from . import against, baseline, repeats, sweep
 from .functions import functions_of
 from .hazards import hazards_of
-from .options import Options
+from .options import ONE_PROCESS, Options
 from .process import NoBaseline
 from .repeats import Repeats
 from .run import Run
@@ -80,6 +80,10 @@ def run_program(
     What coroutines did wrong is in the Run's `error`, and is not raised.
     """
     check_that_a_run_can_begin()
+    if options.processes:
+        return _run_in_processes(
+            program, namespace, options, show=show, on_finish=on_finish, say=say, around=around
+        )
     swept = values_of(options.sweep) if options.sweep else {}
     if swept and not isinstance(program, Program):
         raise ValueError("sweep: functions have no names to go over; use coro_magic.sweep(function, values)")
@@ -146,6 +150,62 @@ def run_program(
         if isinstance(program, Program) and swept and not run.interrupted:
             _sweep(run, program, job, swept, options, say)
     return run
+
+
+def _run_in_processes(
+    program: Program | Calls,
+    namespace: dict[str, Any],
+    options: Options,
+    *,
+    show: Callable[[Any], None],
+    on_finish: Callable[[Run], None] | None,
+    say: Callable[[str], None],
+    around: Callable[[], AbstractContextManager[None]],
+) -> Run:
+    """Run a program in several processes, then in one, and then its baseline."""
+    from .shares import run_shares
+
+    carried, note = _carried(program, namespace, options)
+    job = None if carried is None else sweep.job_for(program, carried, options)
+    with around():
+        run = run_shares(program, namespace, options, show=show, say=say)
+    functions = functions_of(program, namespace)
+    run.hazards = hazards_of(functions, run.trace, run.count)
+    run.baseline_note = note
+    if job is None:
+        run.other_notes = dict.fromkeys(options.others, note)
+    run._repeat = lambda given: run_program(
+        program, namespace, Options.of(**given), show=show, around=around
+    )
+    run.error = _error_of(run)
+    if on_finish is not None:
+        on_finish(run)
+    if job is not None and (run.interrupted or not run.complete):
+        why = "the coroutines were interrupted" if run.interrupted else "not all processes came to their end"
+        run.baseline_note = f"not run, because {why}"
+    elif job is not None:
+        # One process takes as long as all of them together, at least.
+        budget = sweep.threads_budget(options, run.elapsed * max(len(run.processes), 1))
+        within = replace(job, budget=budget)
+        if options.threads:
+            _add_baseline(run, within, namespace, options, say)
+        if not run.interrupted:
+            _add_one_process(run, within, namespace, say)
+        if not run.interrupted:
+            against.add(run, options.others, within, namespace, say)
+    return run
+
+
+def _add_one_process(run: Run, job: Job, namespace: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Let one process run all the coroutines, for comparison."""
+    say("now the same in one process")
+    try:
+        run.others[ONE_PROCESS] = baseline.conduct(replace(job, engine="coroutines"), namespace)
+    except NoBaseline as reason:
+        run.other_notes[ONE_PROCESS] = str(reason)
+    except KeyboardInterrupt:
+        run.interrupted = True
+        run.error = run.error or KeyboardInterrupt()
 
 
 # The value of a swept name in the run that is shown, if nobody says another: enough to see something.
@@ -226,17 +286,17 @@ def _stacks_of(scheduler: Scheduler) -> dict[int, list[StackFrame]]:
     return stacks
 
 
-def _error_of(scheduler: Scheduler) -> BaseException | None:
+def _error_of(ended: Scheduler | Run) -> BaseException | None:
     """Give what the run fails with: the error of the one that failed, or a group of them."""
     errors: list[BaseException] = []
-    for task in scheduler.tasks:
+    for task in ended.tasks:
         if task._final is not State.FAILED:
             continue
         error = task._error
         unheeded = error is not None and not task.heeded
         if unheeded and not any(error is other for other in errors):
             errors.append(error)  # type: ignore[arg-type]
-    if scheduler.interrupted and not errors:
+    if ended.interrupted and not errors:
         return KeyboardInterrupt()
     if not errors:
         return None

@@ -8,10 +8,13 @@ from typing import Any
 
 from ..engines import DEFAULT_DETAIL
 from ..engines.ready import ORDERS
+from ..engines.split import SPLITS
+from .cores import cores
 from .values import values_of
 
 # What a program can be compared with, the baseline first.
 THREADS = "threads"
+ONE_PROCESS = "one process"  # a side of runs in several
 AGAINST = (THREADS, "threadpool", "sequential", "asyncio", "gevent")
 
 
@@ -52,6 +55,10 @@ def _sides(text: str) -> str:
     if len(set(names)) < len(names):
         raise ValueError(f"names a side twice: {text}")
     return ",".join(names)
+
+
+def _processes(text: str) -> int:
+    return cores() if text == "cores" else _count(text)
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,17 @@ OPTIONS = (
     Option("record", str, "off", "step mode: keep the stack of every coroutine after every switch, to be "
            "played in the panel; for runs of some thousand switches, and no measurement",
            ("on", "off")),
+    Option("processes", _processes, 0, "deal the cell's coroutines out to so many processes, each with a "
+           "scheduler of its own, in which the cell's body runs too; cores for as many as there are "
+           "processors to use; 0 for the kernel itself", metavar="P"),
+    Option("split", str, "robin", "how they are dealt out: each in its turn, or neighbours together", SPLITS),
+    Option("split_by", str, None, "a function of a coroutine's arguments that gives an int, which says "
+           "(modulo P) in which process it runs", metavar="NAME"),
+    Option("on", str, None, "the executor whose workers to run on, bound to this name: of dask a "
+           "client.get_executor(), of ipyparallel an rc.executor(); by default processes here",
+           metavar="NAME"),
+    Option("retries", _count, 0, "how often to run a process's share again when its worker has died",
+           metavar="N"),
     Option("picture", str, "on", "show the picture and the summary", ("on", "off")),
     Option("panel", str, "on", "show the interactive panel", ("on", "off")),
 )  # fmt: skip
@@ -155,6 +173,11 @@ class Options:
     detail: int = DEFAULT_DETAIL
     slow_step: float = 50.0
     record: str = "off"
+    processes: int = 0
+    split: str = "robin"
+    split_by: str | None = None
+    on: str | None = None
+    retries: int = 0
     picture: str = "on"
     panel: str = "on"
 
@@ -190,6 +213,15 @@ class Options:
             if getattr(self, name) == value and (self.repeat or self.sweep):
                 what = "repeat" if self.repeat else "sweep"
                 raise ValueError(f"{what}: compares the time of both sides, and needs --{name} {other}")
+
+        if self.processes:
+            for name, wanted in (("record", self.record == "on"), ("repeat", self.repeat > 0)):
+                if wanted:
+                    raise ValueError(f"processes: --{name} is for a run in one process")
+        else:
+            for name in ("split_by", "on", "retries"):
+                if getattr(self, name):
+                    raise ValueError(f"{name}: says how to run in several processes, and needs --processes")
 
     @property
     def sides(self) -> tuple[str, ...]:

@@ -66,6 +66,34 @@ class Difference:
     kind: str = "result"
 
 
+@dataclass(frozen=True)
+class Process:
+    """One of the processes of a run.
+
+    Attributes
+    ----------
+    number:
+        Which, from 1.
+    first, rows:
+        Its rows in the run's trace: the first, and how many.
+    pid:
+        Its id, 0 where that is not known.
+    begin, elapsed, cpu:
+        When it began, since the run began, how long it took, and its processor time; in seconds.
+    lost:
+        Why nothing came back from it; ``""`` if it did.
+    """
+
+    number: int
+    first: int
+    rows: int
+    pid: int
+    begin: float
+    elapsed: float
+    lost: str = ""
+    cpu: float = 0.0
+
+
 @dataclass
 class Run:
     """What a run came to.
@@ -108,7 +136,8 @@ class Run:
         have run: `Hazard`s.
     others:
         The same program on what else the option ``against`` names ("asyncio", say), Runs by that name, in
-        the order given; and in `other_notes` why one of them is missing.
+        the order given; and in `other_notes` why one of them is missing. Of a run in several processes
+        "one process", too.
     slow_steps:
         The steps that went on for longer than the option ``slow_step`` without a switch, so that nobody
         else could run: `SlowStep`s with coroutine, line, call and length, the longest first, 1,000 at
@@ -130,6 +159,8 @@ class Run:
     sweep:
         What both sides took for many values of a name, `Sweep`; None unless the option ``sweep`` asked for
         it.
+    processes:
+        The processes that it ran in, `Process`es; empty for a run in the kernel.
     """
 
     tasks: list[Task]
@@ -161,6 +192,7 @@ class Run:
     steps: Steps | None = None
     repeats: Repeats | None = None
     sweep: Sweep | None = None
+    processes: list[Process] = field(default_factory=list)
     # What shared names were bound to at the end.
     _shared: dict[str, dict[str, Told]] = field(default_factory=dict, repr=False, compare=False)
     # What runs the same program again, given all options by name.
@@ -176,7 +208,9 @@ class Run:
     @property
     def count(self) -> int:
         """How many coroutines (or threads) there were, those driven by hand too, the body not counted."""
-        return len(self.trace) - (1 if self.has_body else 0)
+        # Every process has run the body.
+        bodies = sum(1 for each in self.processes if not each.lost) or 1
+        return len(self.trace) - (bodies if self.has_body else 0)
 
     @property
     def results(self) -> dict[str, Any]:

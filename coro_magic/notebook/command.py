@@ -17,6 +17,7 @@ from ..engines.program import Program
 from ..measure.conduct import run_program
 from ..measure.options import OPTIONS, Options
 from ..measure.run import Run
+from ..measure.shares import CannotBegin
 from .progress import Line
 
 _FIRST = "01_first_run.ipynb"
@@ -94,6 +95,9 @@ def run_script(path: Path, options: Options, save: list[str], arguments: list[st
         run = run_program(
             program, vars(main_module), options, progress=line.progress, on_finish=lambda run: line.clear()
         )
+    except CannotBegin as error:
+        print(error, file=sys.stderr)
+        return 2
     finally:
         line.clear()
     if options.picture == "on":

@@ -106,6 +106,7 @@ class CoroutineMagics(Magics):
     def _run(self, program: Any, options: Options, name: str | None) -> None:
         __tracebackhide__ = "__ipython_bottom__"
         from ..measure.conduct import run_program, with_run
+        from ..measure.shares import CannotBegin
         from .outputs import Outputs
 
         shell: Any = self.shell
@@ -126,6 +127,8 @@ class CoroutineMagics(Magics):
             if name is not None:
                 shell.user_ns[name] = run
             outputs.finished(run)
+        except CannotBegin as refused:
+            raise UsageError(str(refused)) from None
         finally:
             outputs.close()
         error = run.error

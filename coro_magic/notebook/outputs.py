@@ -125,9 +125,9 @@ class Outputs:
             self.say("now the same with threads")
 
     def say(self, what: str) -> None:
-        """Say what goes on after the coroutines have ended."""
+        """Say what goes on after the coroutines have ended, or in other processes."""
         if self._shown:
-            self._show_text(f"{self._headline}; {what} ...")
+            self._show_text(f"{self._headline}; {what} ..." if self._headline else what)
 
     def finished(self, run: Run) -> None:
         """Show the final picture, the summary and the panel."""

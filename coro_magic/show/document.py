@@ -76,6 +76,10 @@ did: the constants here and in `outcomes`.
     name, and of ``coroutines`` and ``threads``, each None or a dict of ``count``, ``seconds`` and ``cpu``
     (lists of one entry for each repeat), ``memory`` in bytes or None, ``switches``, and ``note``, why it did
     not come to its end, or nothing.
+``processes``
+    The processes that it ran in, dicts of ``number`` (from 1), ``first`` and ``rows`` (which rows are its
+    own), ``pid`` (0 for not known), ``begin`` and ``elapsed`` (seconds), ``cpu`` (seconds of processor time)
+    and ``lost`` (why nothing came back, or empty). Of a run in one it is empty, or not there.
 ``printed``
     What was printed: a table with the columns ``time``, ``row`` (-1 for none) and ``text``; and ``lost``, how
     many more characters there were.
@@ -108,6 +112,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -258,6 +263,11 @@ def to_dict(run: Run) -> dict[str, Any]:
         "duration": _number(columns.duration),
         "counted": columns.switches,
         "timeline": _timeline(columns),
+        "processes": [
+            {**asdict(each), "lost": text_of(each.lost, MOST_TEXT)}
+            for each in run.processes
+            if each.first + each.rows <= len(columns.names)
+        ],
         "printed": _printed(run, len(columns.names)),
         "stacks": frames.stacks(run.stacks, len(columns.names)),
         "steps": frames.steps(run.steps, len(columns.names)),

@@ -25,9 +25,9 @@ from ..engines.trace import STATES, UNITS, Trace
 from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
 from ..measure.hazards import Hazard
-from ..measure.options import AGAINST
+from ..measure.options import AGAINST, ONE_PROCESS
 from ..measure.repeats import TIMES, Repeats
-from ..measure.run import Difference, Run
+from ..measure.run import Difference, Process, Run
 from ..measure.saved import SavedError, SavedErrors
 from ..measure.sweep import SIDES, Measured, Point, Sweep
 from .checked import MOST, Part
@@ -216,6 +216,7 @@ class _Reader(Part):
             steps=self._steps(),
             repeats=self._repeats(),
             sweep=self._sweep(),
+            processes=self._processes(),
         )
         if columns.rows_left_out:
             whole = number(columns.rows_left_out + self.count)
@@ -230,7 +231,7 @@ class _Reader(Part):
             name = one.text("name")
             if self.name:
                 raise ValueError(f"{one.name}: only the run itself has others to compare with")
-            if name not in AGAINST[1:] or name in runs or name in notes:
+            if name not in (*AGAINST[1:], ONE_PROCESS) or name in runs or name in notes:
                 raise ValueError(f"{one.name}.name is not that of a side, or is there twice")
             if one.get("run", dict, type(None)) is None:
                 notes[name] = one.text("note")
@@ -262,6 +263,19 @@ class _Reader(Part):
             sides = (_measured(one, side) for side in SIDES)
             points.append(Point(dict(zip(names, values, strict=True)), *sides))
         return Sweep(names, points, table.integer("wanted"), table.text("note"))
+
+    def _processes(self) -> list[Process]:
+        # Files of earlier versions have none.
+        if "processes" not in self.data:
+            return []
+        return [
+            Process(
+                each.integer("number", 1), each.integer("first", 0, self.count + 1),
+                each.integer("rows", 0, self.count + 1), each.integer("pid"), each.real("begin", 0.0),
+                each.real("elapsed", 0.0), each.text("lost"), each.real("cpu", 0.0),
+            )
+            for each in self.parts("processes")
+        ]  # fmt: skip
 
     # The trace.
 

@@ -28,6 +28,7 @@ from .words import (
     place,
     slow_limit,
     slow_lines,
+    where_they_ran,
 )
 
 _SHORT_STEP = 50e-6  # seconds; steps so short are worth less than a switch between threads
@@ -87,7 +88,8 @@ class _Facts:
 
     def busy(self, run: Run) -> float:
         """The share of the run in which a step was going on."""
-        return min(self.running / run.elapsed, 1.0) if run.elapsed > 0 else 0.0
+        at_once = max(len(run.processes), 1)
+        return min(self.running / run.elapsed / at_once, 1.0) if run.elapsed > 0 else 0.0
 
 
 def _is_blocked(step: SlowStep) -> bool:
@@ -108,7 +110,11 @@ def _time(run: Run, facts: _Facts) -> list[str]:
                 "steps took no time at all."]  # fmt: skip
     said = []
     busy = facts.busy(run)
-    if busy >= 0.9:
+    if run.processes:
+        said.append(f"The {where_they_ran(run)} were taken for {percent(busy)} of the run's "
+                    f"{duration(run.elapsed)}, each with a scheduler of its own. What they changed in their "
+                    "copies of globals is not here.")  # fmt: skip
+    elif busy >= 0.9:
         said.append(f"The one thread was taken for {percent(busy)} of the run's {duration(run.elapsed)}: "
                     "somebody ran nearly all the time.")  # fmt: skip
     else:
@@ -122,7 +128,7 @@ def _time(run: Run, facts: _Facts) -> list[str]:
         said.append(f"The coroutines waited for {duration(facts.waiting)}, all added up: {_mean(at_once)} "
                     f"at once on average.{_for_what(run)}")  # fmt: skip
     queue = facts.ready / run.elapsed if run.elapsed > 0 else 0.0
-    if queue >= 0.5:
+    if queue >= 0.5 and not run.processes:
         said.append(f"On average {_mean(queue)} were ready and waited for their turn, because one thread "
                     "runs one coroutine at a time.")  # fmt: skip
     return said

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # How one of many is called, and what many of them are.
 _NOUNS = {
     "coroutines": ("coroutine", "coroutines", ", 1 thread"),
+    "one process": ("coroutine", "coroutines", ", 1 process"),
     "threads": ("thread", "threads", ", one per coroutine"),
     "threadpool": ("call", "calls", " on a pool of threads"),
     "sequential": ("call", "calls", ", one after another"),

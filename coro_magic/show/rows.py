@@ -25,7 +25,7 @@ from .others import noun
 from .sheet import amount, label_of, say, time_axis
 from .side import READY, RUNNING, WAITING, Floats, Ints, Side, Waits
 from .text import count, duration, number, one_line
-from .words import slow_label
+from .words import slow_label, where_they_ran
 
 MOST_MARKERS = 400  # markers of one kind, on different pixels
 MOST_MARKS = 200  # dashes
@@ -74,6 +74,7 @@ def draw(axes: Axes, side: Side, waits: Waits, until: float, names: bool = True)
         _cells(axes, side, waits)
     if names:
         _row_labels(axes, side)
+    _bands(axes, side, names)
     _ends(axes, side, until)
 
 
@@ -220,6 +221,22 @@ def _row_labels(axes: Axes, side: Side) -> None:
     ticks = MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]).tick_values(0, side.rows)
     for tick in (tick for tick in ticks if 0 <= tick <= side.rows):
         say(axes, -0.008, tick, amount(tick), at=left, ha="right", color=palette.FAINT_INK)
+
+
+def _bands(axes: Axes, side: Side, names: bool) -> None:
+    """Divide the rows of different processes by a line, and name the processes at the right."""
+    bands = () if side.run is None else side.run.processes
+    right = axes.get_yaxis_transform()
+    room = _inches(axes)[1] / side.rows  # inches for a row
+    for band in bands:
+        if not band.rows:
+            continue
+        if band.first:
+            axes.axhline(band.first - 0.5, color=palette.INK, linewidth=0.8, zorder=4)
+        text = f"process {band.number}"
+        if names and band.rows * room >= 0.062 * len(text):
+            say(axes, 1.006, band.first + band.rows / 2 - 0.5, text, at=right, rotation=270, fontsize=7.5,
+                color=palette.FAINT_INK)  # fmt: skip
 
 
 def _ends(axes: Axes, side: Side, until: float) -> None:
@@ -371,4 +388,7 @@ def caption(side: Side) -> str:
     run = side.run
     many = run.count if run is not None else side.rows
     bound = "" if run is None or run.complete else "more than "
-    return f"{number(many)} {noun(side.name, many)}: {bound}{duration(side.seconds)}"
+    what = noun(side.name, many)
+    if run is not None and run.processes:
+        what = f"{noun('one process', many).partition(',')[0]}, {where_they_ran(run)}"
+    return f"{number(many)} {what}: {bound}{duration(side.seconds)}"

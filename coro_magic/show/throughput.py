@@ -13,11 +13,13 @@ from . import palette
 from .sheet import amount, say, time_axis
 from .side import Floats, Ints, Side
 from .text import count, number
+from .words import where_they_ran
 
 _POINTS = 400
 # Each side's colour and dashes: in print, and to eyes that see few colours, the dashes tell them apart.
 _LINES: dict[str, tuple[str, Any]] = {
     "coroutines": (palette.RUNNING, "-"),
+    "one process": (palette.RUNNING, (0, (1, 1))),
     "threads": (palette.THREADS, (0, (5, 2))),
     "threadpool": (palette.POOL, (0, (2, 1.5))),
     "sequential": (palette.SEQUENTIAL, (0, (1, 1))),
@@ -57,7 +59,10 @@ def _staircase(side: Side) -> tuple[Floats, Ints]:
 def caption(side: Side) -> tuple[str, str]:
     """Give what to say about a side's line, and the colour to say it in."""
     switches = side.run.switches if side.run is not None else side.trace.switches
-    text = f"{side.name}: {count(switches, 'resumption')}"
+    name = side.name
+    if side.run is not None and side.run.processes:
+        name += f", {where_they_ran(side.run)}"
+    text = f"{name}: {count(switches, 'resumption')}"
     if side.seconds > 0 and not (side.run is not None and side.run.virtual):
         text += f", {number(switches / side.seconds)} per second"
     return text, _LINES[side.name][0]

@@ -63,7 +63,7 @@ def coroutines_side(run: Run) -> str:
     """Give the coroutines' half of the headline."""
     time = f"in {duration(run.elapsed)} of virtual time" if run.virtual else duration(run.elapsed)
     failed = sum(1 for task in run.tasks if task.state is State.FAILED)
-    parts = [count(run.count, "coroutine"), "1 thread", time]
+    parts = [count(run.count, "coroutine"), where_they_ran(run), time]
     if failed:
         parts.append(f"{number(failed)} failed")
     if nobody_finished(run):
@@ -73,6 +73,11 @@ def coroutines_side(run: Run) -> str:
     if run.interrupted:
         parts.append("interrupted")
     return ", ".join(parts)
+
+
+def where_they_ran(run: Run) -> str:
+    """Give ``1 thread``, or ``2 processes``."""
+    return count(len(run.processes), "process", "processes") if run.processes else "1 thread"
 
 
 def threads_side(baseline: Run) -> str:

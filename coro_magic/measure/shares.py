@@ -1,0 +1,356 @@
+"""A run in several processes: the program is carried to each, what comes back is merged into one `Run`.
+
+Each process runs the cell's body and keeps the coroutines of its share (`engines.share`). They run
+on the pool's processes, or on any executor of the user's.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.managers import dispatch  # type: ignore[attr-defined]
+from pathlib import Path
+from typing import Any
+
+from ..engines.calls import Calls
+from ..engines.exchange import connected, serve
+from ..engines.processes import Part, Work, carry_out, header_of_this, progress_file
+from ..engines.program import Program
+from ..engines.split import by_arguments, by_turns, in_blocks
+from . import baseline
+from .gathered import Gathered
+from .options import Options
+from .pool import pool
+from .process import NoBaseline, first_line
+from .run import Run
+
+_GRACE = 5.0  # seconds in which processes must have stopped when they are told to
+_LOOK_EVERY = 0.25  # seconds
+_TELL_AFTER = 0.5  # seconds; what takes less needs no progress
+
+
+class CannotBegin(RuntimeError):
+    """The run cannot begin; the message says why, and what to do."""
+
+
+@dataclass
+class _Place:
+    """Where a share runs: `submit` and, where a process is ours, `replace`."""
+
+    executor: Executor | None
+
+    def submit(self, number: int, header: dict[str, Any], work: bytes) -> Future[Any]:
+        if self.executor is None:
+            return pool.submit(number, carry_out, header, work)
+        return self.executor.submit(carry_out, header, work)
+
+
+def run_shares(
+    program: Program | Calls,
+    namespace: dict[str, Any],
+    options: Options,
+    *,
+    show: Callable[[Any], None],
+    say: Callable[[str], None] = lambda what: None,
+) -> Run:
+    """Run a program in `options.processes` processes.
+
+    Raises
+    ------
+    CannotBegin
+        If something does not pickle, there is no such executor or function, or a worker is not like
+        this process; nothing has begun then, or what has is stopped.
+    """
+    of = options.processes
+    executor = _executor(options.on, namespace)
+    if options.split_by and isinstance(program, Calls):
+        _function(options.split_by, namespace)
+    shares = _shared_out(program, namespace, options)
+    works = _works(program, shares, namespace, options, own_pool=executor is None)
+    header = header_of_this()
+    if executor is None:
+        try:
+            pool.get_ready(of)
+        except RuntimeError as error:
+            raise CannotBegin(str(error)) from None
+    board = tempfile.mkdtemp(prefix="coro_magic_")
+    try:
+        with _exchange(board, of, b"shared" in works[0]("", None)) as exchange:
+            running = _Running(_Place(executor), works, header, board, exchange, options.retries)
+            running.conduct(lambda: say(_how_far(board, of)))
+    finally:
+        shutil.rmtree(board, ignore_errors=True)
+    if isinstance(program, Program):
+        program.define(namespace)
+    gathered = Gathered(running.of, namespace, options)
+    for process, part in running.parts.items():
+        gathered.add(part, running.sent[process], running.received[process])
+    for process, (why, when) in running.lost.items():
+        own, numbers = shares[process]
+        known = own.names() if isinstance(own, Calls) else None
+        gathered.lose(process, why, when, None if known is None else (known, list(numbers)))
+    run = gathered.run(program.defined() if isinstance(program, Program) else set())
+    run.interrupted = run.interrupted or running.interrupted
+    sys.stdout.write(run.printed.text())
+    for value in gathered.shown():
+        show(value)
+    return run
+
+
+# What is sent.
+
+
+def _executor(name: str | None, namespace: dict[str, Any]) -> Executor | None:
+    if name is None:
+        return None
+    found = namespace.get(name)
+    if found is None:
+        raise CannotBegin(f"--on {name}: there is no such name; bind an executor to it in an earlier cell")
+    if not isinstance(found, Executor):
+        raise CannotBegin(
+            f"--on {name}: {type(found).__name__} is no executor (concurrent.futures.Executor); of a dask "
+            "Client take client.get_executor(), of an ipyparallel Client rc.executor()"
+        )
+    return found
+
+
+def _function(name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+    found = namespace.get(name)
+    if not callable(found):
+        raise CannotBegin(f"--split-by {name}: there is no such function")
+    return found  # type: ignore[no-any-return]
+
+
+_Message = Callable[[str, "tuple[str, bytes] | None"], bytes]
+_Shares = list[tuple[Program | Calls, "array[int]"]]
+
+
+def _works(
+    program: Program | Calls, shares: _Shares, namespace: dict[str, Any], options: Options, own_pool: bool
+) -> list[_Message]:
+    """Give for each process what makes the message to it, given the board's folder and the exchange."""
+    import cloudpickle
+
+    try:
+        carried = baseline.carry(program, namespace, also=(options.split_by,) if options.split_by else ())
+    except NoBaseline as reason:
+        raise CannotBegin(f"the program {reason}".replace("; or say --baseline off", "")) from None
+    modules = tuple(sorted(name for name in program.imports() if name in sys.modules))
+    settings = {
+        "order": options.order,
+        "seed": options.seed,
+        "clock": options.clock,
+        "trace": options.trace == "on",
+        "detail": options.detail,
+        "on_error": options.on_error,
+        "slow_step": options.slow_step / 1000,
+    }
+
+    def message(process: int) -> _Message:
+        own, numbers = shares[process]
+
+        def made(board: str, exchange: tuple[str, bytes] | None) -> bytes:
+            work = Work(
+                own, carried, modules, process, options.processes, numbers, options.split,
+                options.split_by or "", exchange, list(sys.path), os.getcwd() if own_pool else None,
+                board, settings,
+            )  # fmt: skip
+            return cloudpickle.dumps(work)  # type: ignore[no-any-return]
+
+        return made
+
+    works = [message(process) for process in range(options.processes)]
+    try:
+        works[0]("", None)
+    except Exception as error:
+        raise CannotBegin(
+            f"the program cannot be copied to the worker processes: {first_line(error)}"
+        ) from None
+    return works
+
+
+def _shared_out(program: Program | Calls, namespace: dict[str, Any], options: Options) -> _Shares:
+    """Give each process's program: a cell is the same for all, of calls each has its own."""
+    of = options.processes
+    if isinstance(program, Program):
+        return [(program, array("i"))] * of
+    count = len(program.calls)
+    shares: list[list[int]] = [[] for _ in range(of)]
+    for number, call in enumerate(program.calls):
+        if options.split_by:
+            coroutine = call.function(*call.args, **call.kwargs) if _makes_coroutine(call) else None
+            if coroutine is None:
+                raise CannotBegin(
+                    "--split-by is a function of a coroutine's arguments, and a function has none"
+                )
+            process = by_arguments(_function(options.split_by, namespace), coroutine, of)
+            coroutine.close()
+        elif options.split == "blocks":
+            process = in_blocks(number, count, of)
+        else:
+            process = by_turns(number, of)
+        shares[process].append(number)
+    return [(Calls(tuple(program.calls[n] for n in own)), array("i", own)) for own in shares]
+
+
+def _makes_coroutine(call: Any) -> bool:
+    return bool(call.function.__code__.co_flags & 0x1A0) if hasattr(call.function, "__code__") else False
+
+
+# While they run.
+
+
+@contextmanager
+def _exchange(board: str, of: int, wanted: bool) -> Iterator[tuple[str, bytes] | None]:
+    """Serve shared channels in one more process of the pool. Gives where, if that is wanted."""
+    if not wanted:
+        yield None
+        return
+    address, key = os.path.join(board, "exchange"), os.urandom(16)
+    pool.get_ready(of + 1)
+    pool.submit(of, serve, address, key, of)
+    try:
+        yield address, key
+    finally:
+        with suppress(OSError, EOFError):
+            manager = connected(address, key)
+            # Only who has started a manager has a method for it.
+            connection = manager._Client(manager.address, authkey=key)  # type: ignore[attr-defined]
+            dispatch(connection, None, "shutdown")
+            connection.close()
+
+
+class _Running:
+    """Shares under way."""
+
+    def __init__(
+        self, place: _Place, works: Sequence[_Message], header: dict[str, Any], board: str,
+        exchange: tuple[str, bytes] | None, retries: int,
+    ) -> None:  # fmt: skip
+        self._place, self._works, self._header = place, works, header
+        self._exchange = exchange
+        self._board, self._retries = board, retries
+        self._tried = [0] * len(works)
+        self._futures: dict[Future[Any], int] = {}
+        self.sent: dict[int, float] = {}
+        self.received: dict[int, float] = {}
+        self.parts: dict[int, Part] = {}
+        # Why a process was lost, and when.
+        self.lost: dict[int, tuple[str, float]] = {}
+        self.interrupted = False
+
+    @property
+    def of(self) -> int:
+        return len(self._works)
+
+    def conduct(self, tell: Callable[[], None]) -> None:
+        """Send them and take what comes back. `tell` is called now and then meanwhile."""
+        began = time.monotonic()
+        try:
+            for process in range(self.of):
+                self._send(process)
+            while self._futures:
+                self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)
+                if self._futures and time.monotonic() - began > _TELL_AFTER:
+                    tell()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self._stop()
+        except BaseException:
+            self._stop()
+            raise
+
+    def _send(self, process: int) -> None:
+        work = self._works[process](self._board, self._exchange)
+        self.sent[process] = time.perf_counter()
+        self._futures[self._place.submit(process, self._header, work)] = process
+
+    def _take(self, done: set[Future[Any]]) -> None:
+        for future in done:
+            process = self._futures.pop(future)
+            try:
+                kind, content = future.result()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._gone(process, error)
+                continue
+            self.received[process] = time.perf_counter()
+            if kind == "part":
+                self.parts[process] = pickle.loads(content)
+            elif kind == "refused":
+                raise CannotBegin(
+                    f"the worker of process {process + 1} cannot take part: {content.decode()}; install the "
+                    "same there"
+                )
+            else:
+                self._lose(process, content.decode().strip().splitlines()[-1])
+
+    def _gone(self, process: int, error: BaseException) -> None:
+        """A worker gave no answer."""
+        if isinstance(error, ImportError | AttributeError) and "coro_magic" in str(error):
+            raise CannotBegin(
+                f"the worker of process {process + 1} has no coro_magic like this one ({first_line(error)}); "
+                "install the same version there"
+            ) from None
+        if self._tried[process] < self._retries and not self.interrupted:
+            self._tried[process] += 1
+            self._send(process)
+            return
+        self._lose(process, _why(error))
+
+    def _lose(self, process: int, why: str) -> None:
+        if self._exchange is not None:
+            # The others need not wait for it.
+            with suppress(OSError, EOFError):
+                connected(*self._exchange).hall().ended(process)
+        self.lost[process] = why, time.perf_counter()
+
+    def _stop(self) -> None:
+        """Tell all to stop and take what they have come to. Who does not stop is ended, if it is ours."""
+        Path(self._board, "stop").touch()
+        deadline = time.monotonic() + _GRACE
+        with suppress(CannotBegin):
+            while self._futures and time.monotonic() < deadline:
+                for future in list(self._futures):
+                    if future.cancel():
+                        self._lose(self._futures.pop(future), "it was interrupted before it had begun")
+                with suppress(KeyboardInterrupt):
+                    self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)
+        for future, process in list(self._futures.items()):
+            if self._place.executor is None:
+                pool.replace(process)
+            self._lose(process, f"it did not stop within {_GRACE:g} s")
+            self._futures.pop(future)
+
+
+def _how_far(board: str, of: int) -> str:
+    """Say how far the processes are, as far as they have said so themselves."""
+    told = []
+    for process in range(of):
+        with suppress(OSError, ValueError):
+            told.append([int(each) for each in Path(progress_file(board, process)).read_text().split()])
+    ended, there, switches = (sum(column) for column in zip(*told, strict=True)) if told else (0, 0, 0)
+    return (
+        f"running in {of} processes: {ended:,} of {there:,} coroutines finished, {switches:,} switches; "
+        "to stop it, interrupt the kernel"
+    )
+
+
+def _why(error: BaseException) -> str:
+    """Say why a worker is gone."""
+    name, text = type(error).__name__, " ".join(str(error).split())
+    if name == "TerminatedWorkerError":
+        at = text.find("exit codes of the workers are")
+        codes = text[at:].partition("{")[2].partition("}")[0] if at >= 0 else ""
+        return f"the worker process died ({codes})" if codes else "the worker process died"
+    return f"{name}: {text[:200]}"
