@@ -349,7 +349,6 @@ class Exchanged(Channel[Any]):
     """A shared channel, in a process that has a `Link`."""
 
     link: Link
-    key: Any
 
     def get(self) -> Any:
         return _Take(self)

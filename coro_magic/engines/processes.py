@@ -179,7 +179,7 @@ def carry_out(header: dict[str, Any], work: bytes) -> tuple[str, bytes]:
     # An executor may have several threads to a process, or fewer workers than there are shares.
     with _one_at_a_time:
         try:
-            return "part", pickle.dumps(_run(pickle.loads(work)), protocol=5)
+            return "part", pickle.dumps(_run(work), protocol=5)
         except KeyboardInterrupt:
             return "failed", b"interrupted before it began, or after it had ended"
         except Exception:
@@ -208,29 +208,34 @@ def warm() -> int:
     return os.getpid()
 
 
-def _run(work: Work) -> Part:
+def _run(message: bytes) -> Part:
     began = time.perf_counter()
+    # Whatever comes to be from here on: calls have their channels with them.
+    channels: list[Any] = []
+    watching_channels(channels.append)
+    try:
+        return _watched(pickle.loads(message), channels, began)
+    finally:
+        watching_channels(None)
+        read_with(None)
+
+
+def _watched(work: Work, channels: list[Any], began: float) -> Part:
     sys.path += [each for each in work.path if each not in sys.path]
     if work.cwd is not None and os.getcwd() != work.cwd:
         os.chdir(work.cwd)
     work.program.remember_source()
-    channels: list[Any] = []
-    watching_channels(channels.append)
-    try:
-        namespace = unpack(work.carried)
-        share = Share(
-            work.process, work.of, work.split, _looked_up(work.split_by, namespace), namespace,
-            work.exchange, has_body=work.program.has_body, **work.options,
-        )  # fmt: skip
-        for channel in channels:
-            share.made(channel)
-        watching_channels(share.made)
-        made: dict[str, type] = {}
-        read_with(lambda item: OwnClasses(item, namespace, made).load())
-        return _carried_out(work, share, namespace, began)
-    finally:
-        watching_channels(None)
-        read_with(None)
+    namespace = unpack(work.carried)
+    share = Share(
+        work.process, work.of, work.split, _looked_up(work.split_by, namespace), namespace,
+        work.exchange, has_body=work.program.has_body, **work.options,
+    )  # fmt: skip
+    for channel in channels:
+        share.made(channel)
+    watching_channels(share.made)
+    made: dict[str, type] = {}
+    read_with(lambda item: OwnClasses(item, namespace, made).load())
+    return _carried_out(work, share, namespace, began)
 
 
 def _looked_up(name: str, namespace: dict[str, Any]) -> Callable[[], Any] | None:

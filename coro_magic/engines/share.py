@@ -114,7 +114,7 @@ class Share(Scheduler):
         self._split_by = split_by
         self._namespace = namespace
         # Handed over, and to be dealt out when it is known how many there are.
-        self._undealt: list[tuple[ScheduledTask, str, Where | None]] = []
+        self._undealt: list[tuple[ScheduledTask, str, int]] = []
         # One for each function at least.
         self.holders: list[ScheduledTask] = []
         self._codes: set[Any] = set()
@@ -130,13 +130,18 @@ class Share(Scheduler):
     # Who comes, and who is kept.
 
     def spawn(
-        self, coroutine: Any, name: str | None = None, daemon: bool = False, where: Where | None = None
+        self,
+        coroutine: Any,
+        name: str | None = None,
+        daemon: bool = False,
+        where: Where | None = None,
+        caller: types.FrameType | None = None,
     ) -> ScheduledTask:
-        """Take a coroutine over, if it is one of this share. See `language.spawn`."""
+        """Take a coroutine over, if it is one of this share. See `Scheduler.spawn`."""
         if not self.in_body:
-            return super().spawn(coroutine, name, daemon, where)
+            return super().spawn(coroutine, name, daemon, where, caller)
         if self._in_blocks:
-            return self._hold(coroutine, name, daemon)
+            return self._hold(coroutine, name, daemon, self._places.spawn(caller))
         if self._split_by is None:
             process = len(self.processes) % self.of
         else:
@@ -145,7 +150,7 @@ class Share(Scheduler):
             elsewhere = Elsewhere.__new__(Elsewhere)
             self._pass_over(elsewhere, coroutine, coroutine.__name__ if name is None else str(name), process)
             return elsewhere
-        task = super().spawn(coroutine, name, daemon, where)
+        task = super().spawn(coroutine, name, daemon, where, caller)
         self.processes.append(process)
         self.rows.append(task.row)
         return task
@@ -202,23 +207,18 @@ class Share(Scheduler):
         self._handed_over.add(coroutine)
         self.holders.append(task)
 
-    def _hold(self, coroutine: Any, name: str | None, daemon: bool) -> ScheduledTask:
+    def _hold(self, coroutine: Any, name: str | None, daemon: bool, spawned: int) -> ScheduledTask:
         if coroutine in self._handed_over:
             raise ValueError(f"{coroutine.__name__} was handed over already")
         self._handed_over.add(coroutine)
         body = self.tasks[0]
-        task = ScheduledTask(self, coroutine, -1, False, body.context.copy())
+        task = ScheduledTask(self, coroutine, -1, body.context.copy())
         task.request = None
         name = coroutine.__name__ if name is None else str(name)
         # A daemon is known by its row, and it has none yet.
         task.argument = (task.iterator, daemon)
-        self._undealt.append((task, name, self.where_spawned()))
+        self._undealt.append((task, name, spawned))
         return task
-
-    def where_spawned(self) -> Where | None:
-        """Give the line that asks for a coroutine."""
-        number = self._places.spawn()
-        return self.trace.reasons[number].where
 
     def settle(self) -> None:
         """Deal out what was handed over so far, and see that no channel is needed by two processes.
@@ -227,7 +227,7 @@ class Share(Scheduler):
         begun by then.
         """
         dealt, self._undealt = self._undealt, []
-        for number, (task, name, where) in enumerate(dealt):
+        for number, (task, name, spawned) in enumerate(dealt):
             process = in_blocks(number, len(dealt), self.of)
             iterator, daemon = task.argument
             task.argument = iterator
@@ -240,7 +240,7 @@ class Share(Scheduler):
                 for follower in followers:
                     self._tell_elsewhere(task, follower)
             else:
-                self._admit(task, name, daemon, where)
+                self._admit(task, name, daemon, spawned)
         self._check_channels()
 
     def _tell_elsewhere(self, task: Any, follower: Any) -> None:
@@ -250,9 +250,8 @@ class Share(Scheduler):
             if hasattr(follower, "fail"):
                 follower.fail(error)
 
-    def _admit(self, task: ScheduledTask, name: str, daemon: bool, where: Where | None) -> None:
+    def _admit(self, task: ScheduledTask, name: str, daemon: bool, spawned: int) -> None:
         line = self._line
-        spawned = self.trace.reason("spawn", where)
         task.row = self.trace.born(name, 0, spawned, line.time)
         if daemon:
             self.trace.daemons.add(task.row)
@@ -320,10 +319,9 @@ class Share(Scheduler):
         if channel.shared and self.exchange is not None:
             if self.link is None:
                 self.link = Link(*self.exchange, self)
-            if not hasattr(channel, "key"):
-                # What was there before the run, and what the body makes, is there in every process.
-                key = self.link.new_key(not self.stepping or self.in_body)
-                channel.__dict__["key"] = key
+            if channel.key is None:
+                # What the body makes it makes in every process.
+                channel.key = self.link.new_key(self.in_body)
             channel.__dict__["link"] = self.link
             channel.__class__ = Exchanged
 

@@ -6,6 +6,7 @@ it is a `queue.Queue`, with the closing that the standard library has since Pyth
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -54,6 +55,8 @@ class Channel(Generic[T]):
         self._putters: deque[Put[T]] = deque()
         self._threads: _ClosableQueue | None = None
         self.shared = shared
+        # By which it is known in other processes. What is made while they run is known by its order.
+        self.key: Any = os.urandom(8) if shared and on_made is None else None
         if on_made is not None:
             on_made(self)
 

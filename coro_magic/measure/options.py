@@ -215,7 +215,8 @@ class Options:
                 raise ValueError(f"{what}: compares the time of both sides, and needs --{name} {other}")
 
         if self.processes:
-            for name, wanted in (("record", self.record == "on"), ("repeat", self.repeat > 0)):
+            alone = {"record": self.record == "on", "repeat": self.repeat > 0, "sweep": bool(self.sweep)}
+            for name, wanted in alone.items():
                 if wanted:
                     raise ValueError(f"processes: --{name} is for a run in one process")
         else:

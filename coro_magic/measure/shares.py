@@ -6,6 +6,7 @@ on the pool's processes, or on any executor of the user's.
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import shutil
@@ -26,6 +27,7 @@ from ..engines.exchange import connected, serve
 from ..engines.processes import Part, Work, carry_out, header_of_this, progress_file
 from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
+from ..language import Channel
 from . import baseline
 from .gathered import Gathered
 from .options import Options
@@ -168,6 +170,8 @@ def _works(
 
         return made
 
+    if isinstance(program, Calls):
+        _check_channels(shares)
     works = [message(process) for process in range(options.processes)]
     try:
         works[0]("", None)
@@ -200,6 +204,40 @@ def _shared_out(program: Program | Calls, namespace: dict[str, Any], options: Op
             process = by_turns(number, of)
         shares[process].append(number)
     return [(Calls(tuple(program.calls[n] for n in own)), array("i", own)) for own in shares]
+
+
+def _check_channels(shares: _Shares) -> None:
+    """Refuse a channel that would travel to two processes. (For a cell the processes see to it.)"""
+    import cloudpickle
+
+    found: dict[int, tuple[int, Channel[Any]]] = {}
+    for process, (calls, _) in enumerate(shares):
+        with suppress(Exception):  # what does not pickle is told of later
+            if Channel.__module__.encode() not in cloudpickle.dumps(calls):
+                continue
+        for channel in _channels_in(calls):
+            first, _ = found.setdefault(id(channel), (process, channel))
+            if first != process and not channel.shared:
+                raise CannotBegin(
+                    f"{channel!r} is used in process {first + 1} and in process {process + 1}, each of which "
+                    "would have a copy of its own: make it Channel(shared=True), or keep together who uses it"
+                )
+
+
+def _channels_in(value: Any) -> list[Channel[Any]]:
+    """Give the channels that travel along with a value."""
+    import cloudpickle
+
+    found: list[Channel[Any]] = []
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def persistent_id(self, value: Any) -> None:
+            if isinstance(value, Channel):
+                found.append(value)
+
+    with suppress(Exception):
+        Pickler(io.BytesIO()).dump(value)
+    return found
 
 
 def _makes_coroutine(call: Any) -> bool:

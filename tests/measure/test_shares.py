@@ -12,7 +12,7 @@ import pytest
 from cells import Cell, cell
 
 import coro_magic
-from coro_magic import State
+from coro_magic import Channel, State
 from coro_magic.engines.processes import carry_out, header_of_this
 from coro_magic.measure.cores import cores
 from coro_magic.measure.gathered import Lost, offset
@@ -472,6 +472,31 @@ def test_a_shared_channel_closes_for_all_and_items_are_of_the_cells_classes():
     )
     assert made.run.error is None, made.run.error
     assert made.results["collector"] == list(range(6))
+
+
+def test_channels_made_before_the_run_are_told_apart_and_refused_if_they_are_not_shared():
+    def producer(to, start):
+        for n in range(3):
+            yield to.put(start + n)
+        to.close()
+
+    def consumer(to):
+        got = []
+        for n in to:
+            got.append(n)
+            yield
+        return got
+
+    def runs(first, second):
+        return coro_magic.run(
+            producer(first, 0), consumer(first), consumer(second), producer(second, 10),
+            processes=2, baseline="off",
+        )  # fmt: skip
+
+    run = runs(Channel(shared=True), Channel(2, shared=True))
+    assert [run.results["consumer"], run.results["consumer-2"]] == [[0, 1, 2], [10, 11, 12]]
+    with pytest.raises(CannotBegin, match="process 1 and in process 2"):
+        runs(Channel(), Channel())
 
 
 def test_who_waits_for_more_of_a_shared_channel_is_left_over_when_nobody_can_send():
