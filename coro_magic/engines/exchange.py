@@ -156,11 +156,15 @@ def serve(address: str, key: bytes, of: int) -> None:
                 os._exit(0)
 
     threading.Thread(target=look, daemon=True).start()
+    server: Any = Serving(address, key).get_server()
     try:
         with suppress(SystemExit):
-            Serving(address, key).get_server().serve_forever()
+            server.serve_forever()
     finally:
         over.set()
+        # Else it would be done when this process ends, and the folder is gone by then.
+        with suppress(OSError):
+            server.listener.close()
 
 
 def connected(address: str, key: bytes) -> Manager:
@@ -272,7 +276,7 @@ class Link:
 
     def _run(self) -> None:
         version = -1
-        with suppress(OSError, EOFError):
+        try:
             while not self._over:
                 seen, carried = version, self._carried
                 if not self._serve():
@@ -281,8 +285,11 @@ class Link:
                         # Somebody came who was tried before the last change, and not since.
                         continue
                     if version == seen and self._is_quiet() and self._hall.quiet(self.share.process, version):
-                        self.share.hub.call_soon(self._give_up)
-                        return
+                        break
+        except (OSError, EOFError):
+            pass  # whoever serves is gone: nothing will come any more
+        if not self._over:
+            self.share.hub.call_soon(self._give_up)
 
     def _serve(self) -> bool:
         """Try all that is pending, of each kind in its order. Gives whether anything was done."""

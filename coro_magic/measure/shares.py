@@ -255,7 +255,7 @@ def _exchange(board: str, of: int, wanted: bool) -> Iterator[tuple[str, bytes] |
         return
     address, key = os.path.join(board, "exchange"), os.urandom(16)
     pool.get_ready(of + 1)
-    pool.submit(of, serve, address, key, of)
+    serving = pool.submit(of, serve, address, key, of)
     try:
         yield address, key
     finally:
@@ -265,6 +265,7 @@ def _exchange(board: str, of: int, wanted: bool) -> Iterator[tuple[str, bytes] |
             connection = manager._Client(manager.address, authkey=key)  # type: ignore[attr-defined]
             dispatch(connection, None, "shutdown")
             connection.close()
+            wait([serving], _GRACE)
 
 
 class _Running:
