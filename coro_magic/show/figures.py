@@ -66,9 +66,8 @@ def _until(sides: Sequence[Side]) -> float:
 
 def _throughput_caption(sheet: Sheet, sides: Sequence[Side], left: float, top: float) -> float:
     counted = [side for side in sides if not side.empty]
-    several = sum(side.takes_turns for side in counted) > 1
     for number, side in enumerate(counted):
-        text, colour = throughput.caption(side, several)
+        text, colour = throughput.caption(side)
         sheet.say_at(left, top + number * _LINE, text, color=colour, fontsize=8.5, fontweight="bold")
     return top + _throughput_caption_height(sides)
 

@@ -36,7 +36,7 @@ def test_the_picture_has_a_band_for_each_process_and_one_process_beside_it(few):
     said = texts(few)
     assert [text for text in said if text.startswith("process ")] == ["process 1", "process 2"]
     captions = [text.partition(":")[0] for text in said]
-    for caption in ("6 coroutines, 2 processes", "6 coroutines, 1 thread", "6 threads, one per coroutine"):
+    for caption in ("6 coroutines, 2 processes", "6 coroutines, 1 process", "6 threads, one per coroutine"):
         assert caption in captions
 
 
