@@ -179,7 +179,8 @@ def _first_notebook() -> Path:
     packaged = Path(__file__).resolve().parent.parent / "notebooks"
     target = Path(jupyter_data_dir()) / "coro_magic"
     target.mkdir(parents=True, exist_ok=True)
-    for notebook in packaged.glob("*.ipynb"):
-        if not (target / notebook.name).exists():
-            shutil.copy(notebook, target)
+    # The servers that notebooks start lie beside them.
+    for file in (*packaged.glob("*.ipynb"), *packaged.glob("*.py")):
+        if not (target / file.name).exists():
+            shutil.copy(file, target)
     return target / _FIRST
