@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import coro_magic
+from coro_magic.notebook import command as command_line
 
 ROOT = str(Path(coro_magic.__file__).parents[1])
 COMMAND = [sys.executable, "-m", "coro_magic"]
@@ -222,3 +224,14 @@ def test_without_a_command_there_is_a_usage_line():
     ended = subprocess.run([*COMMAND], capture_output=True, text=True,
                            env=ENVIRONMENT)  # fmt: skip
     assert ended.returncode == 2 and "usage:" in ended.stderr
+
+
+def test_where_there_is_no_checkout_notebooks_are_copied_with_the_servers_that_they_start(tmp_path, monkeypatch):
+    package = tmp_path / "coro_magic"
+    shutil.copytree(Path(__file__).parents[2] / "notebooks", package / "notebooks")
+    monkeypatch.setattr(command_line, "__file__", str(package / "notebook" / "command.py"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    first = command_line._first_notebook()
+    assert first.exists()
+    assert (first.parent / "slow_server.py").exists()
