@@ -93,12 +93,35 @@ class Ready(Request):
 
 
 def readable(source: int | HasFileno) -> Ready:
-    """Ask to wait until `source`, a socket or descriptor, can be read: ``yield readable(sock)``."""
+    """Ask to wait until `source` can be read: ``yield readable(sock)`` gives True.
+
+    Parameters
+    ----------
+    source:
+        A socket, or anything with a ``fileno()``, or a descriptor, an int. That something can be read may
+        also mean that the other side has gone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has no descriptor, or is closed.
+    """
     return Ready(_descriptor(source, "readable()"), False, "readable")
 
 
 def writable(source: int | HasFileno) -> Ready:
-    """Ask to wait until `source`, a socket or descriptor, takes data: ``yield writable(sock)``."""
+    """Ask to wait until `source` takes data: ``yield writable(sock)`` gives True.
+
+    Parameters
+    ----------
+    source:
+        A socket, or anything with a ``fileno()``, or a descriptor, an int.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has no descriptor, or is closed.
+    """
     return Ready(_descriptor(source, "writable()"), True, "writable")
 
 

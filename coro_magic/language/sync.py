@@ -20,7 +20,10 @@ def _is_waiting(request: EventWait | Acquire) -> bool:
 
 
 class Event:
-    """A flag that coroutines wait for: ``yield event.wait()``, until somebody calls ``event.set()``."""
+    """A flag that coroutines wait for: ``yield event.wait()``, until somebody calls ``event.set()``.
+
+    It stays up until `clear`, and as long as it is up nobody waits.
+    """
 
     def __init__(self) -> None:
         self._set = False
@@ -167,7 +170,12 @@ class Semaphore:
 
 
 class Lock(Semaphore):
-    """A lock: ``with (yield lock.acquire()):``, for what spans a ``yield``. Not re-entrant."""
+    """A lock, for what spans a ``yield``; what does not needs none, as there is only one thread.
+
+    ``with (yield lock.acquire()):`` in a generator, ``async with lock:`` in an ``async def``,
+    ``with lock.acquire().wait():`` in a plain function. Not re-entrant: whoever holds it and asks again waits
+    for ever, which is a `Deadlock`.
+    """
 
     def __init__(self) -> None:
         super().__init__(1)

@@ -20,7 +20,13 @@ from .timing import timeout as limit
 
 
 class State(enum.StrEnum):
-    """What a coroutine is doing, or how it ended."""
+    """What a coroutine is doing, or how it ended.
+
+    While it lives it is ``READY`` (it could run, and waits for its turn), ``RUNNING`` (it has the thread) or
+    ``WAITING`` (for what it has asked for). It ends ``DONE`` (it has returned), ``FAILED`` (it has raised),
+    ``CANCELLED``, or ``LEFT_OVER``: it waited for more items or messages when nobody was left to send any.
+    Each is a str, too: ``task.state == "done"``.
+    """
 
     READY = "ready"
     RUNNING = "running"
@@ -42,7 +48,15 @@ _FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.LEFT_OVER})
 
 
 class Where(NamedTuple):
-    """A place in source code."""
+    """A place in source code; its str is ``line 12``.
+
+    Attributes
+    ----------
+    file:
+        As the code object has it; of a cell, IPython's name for it.
+    line:
+        The number of the line, an int from 1.
+    """
 
     file: str
     line: int
@@ -76,7 +90,11 @@ class Keeper(Protocol):
 
 
 class Task:
-    """A coroutine in the care of an engine.
+    """A coroutine in the care of an engine: what `spawn` gives, and what `Run.tasks` has.
+
+    ``result = yield task`` waits for its end; ``task.result()`` does so in a plain function. It speaks
+    `concurrent.futures.Future`, so code written for futures can use it. During the run and after it, it tells
+    what the coroutine did: its state, where it waits, for how long it ran and waited.
 
     Attributes
     ----------

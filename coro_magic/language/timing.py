@@ -111,10 +111,27 @@ class timeout:
 
 
 def now() -> float:
-    """Give the seconds since the run began, as the run's clock has them (see ``--clock virtual``)."""
+    """Give the seconds since the run began, a float, as the run's clock has them (see ``--clock virtual``).
+
+    Raises
+    ------
+    RuntimeError
+        If there is no run.
+    """
     return engine().now()
 
 
 def mark(text: str) -> None:
-    """Write `text` on the timeline, at this moment, in the row of the calling coroutine."""
+    """Write `text` on the timeline, at this moment, in the row of the calling coroutine.
+
+    Parameters
+    ----------
+    text:
+        A few words. Anything else is shown as its str.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no run.
+    """
     engine().mark(str(text))

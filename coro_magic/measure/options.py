@@ -152,6 +152,7 @@ OPTIONS = (
     Option("picture", str, "on", "show the picture and the summary", ("on", "off")),
     Option("panel", str, "on", "show the interactive panel", ("on", "off")),
 )  # fmt: skip
+"""All options of a run, in the order in which they are shown: a tuple of `Option`."""
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 

@@ -96,7 +96,9 @@ class Process:
 
 @dataclass
 class Run:
-    """What a run came to.
+    """What is known about a run: what its coroutines came to, what each did when, and how threads did.
+
+    ``%%coroutines -o run`` binds it, and `coro_magic.run` gives it.
 
     Attributes
     ----------
@@ -113,13 +115,16 @@ class Run:
         What the cell failed with, or None.
     interrupted:
         Whether the user stopped it.
+    virtual:
+        Whether the clock was virtual: `elapsed` and all other times are seconds of that clock then.
     output:
         What was printed, where it did not go to the notebook (the baseline).
     never_started:
         Names of coroutines that were neither handed over nor driven by hand.
     baseline:
-        The same program with one thread per coroutine, a Run; None if there is none, and then
-        `baseline_note` says why.
+        The same program with one thread per coroutine, a Run; None if there is none.
+    baseline_note:
+        Why there is no baseline, a text; empty where there is one.
     complete:
         Whether the program came to its end. A baseline past its budget did not.
     started, wanted:
@@ -136,8 +141,11 @@ class Run:
         have run: `Hazard`s.
     others:
         The same program on what else the option ``against`` names ("asyncio", say), Runs by that name, in
-        the order given; and in `other_notes` why one of them is missing. Of a run in several processes
-        "one process", too.
+        the order given; of a run in several processes "one process", too.
+    other_notes:
+        Why one of those is missing, texts by the same names.
+    notes:
+        What else is worth knowing, a list of sentences, as the summary has them.
     slow_steps:
         The steps that went on for longer than the option ``slow_step`` without a switch, so that nobody
         else could run: `SlowStep`s with coroutine, line, call and length, the longest first, 1,000 at
@@ -146,6 +154,8 @@ class Run:
         How many there were, an int.
     options:
         The options it was made with, by name.
+    has_body:
+        Whether the first row is the body of a cell (or script), which `count` leaves out.
     printed:
         What was printed, and by whom; `Printed`.
     stacks:

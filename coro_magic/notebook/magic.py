@@ -66,8 +66,55 @@ class CoroutineMagics(Magics):
             for n in range(10):
                 worker(n)
 
-        ``%coroutines worker(1), worker(2)`` does the same for expressions; options come first.
-        ``from coro_magic import sleep, spawn, Channel, ...`` has more to say in a coroutine.
+        ``%coroutines worker(1), worker(2)`` does the same for expressions; options come first. ``from
+        coro_magic import sleep, spawn, Channel, ...`` has more to say in a coroutine; `help` of
+        ``coro_magic.language`` lists all of it. What is known about the run is in the `Run` that ``-o
+        run`` binds: ``run.results``, ``run.tasks``, ``run.speedup``, ``run.save("run.html")``.
+
+        **Who is faster?** One run of each side is a measurement, and chance has a part in it.
+        ``--repeat`` runs both sides some times more, in turns and untraced, and gives the median of the
+        pairs with its spread, or says that the difference is within the noise::
+
+            %%coroutines --repeat 10
+
+        **From how many on?** ``--sweep`` runs the cell for many values of a name that it reads, on both
+        sides, and draws what one more coroutine costs, and one more thread. ``n=1,10,100`` are these
+        values, ``n=1:100000:log`` the powers of ten, ``n=1:1000:log:7`` seven values in between,
+        ``n=0:100:5`` five values evenly apart; two names make a grid. The cell must not set the name
+        itself::
+
+            %%coroutines -o run --sweep n=1:10000:log
+            def worker():
+                for _ in range(10):
+                    yield
+
+            workers = [worker() for _ in range(n)]
+
+        The figures are in ``run.sweep``. With ``--repeat`` each point is measured so many times.
+
+        **Step by step.** ``--record on`` keeps the stack of every coroutine after every switch, with
+        its local names. The panel plays them, forward and back; ``run.steps`` has them. That is for
+        runs of some thousand switches, and no measurement::
+
+            %%coroutines --record on
+
+        **The same every time.** With ``--clock virtual`` nobody waits for a sleep: when all sleep, the
+        clock jumps to the first who wakes, and steps take no time. Ten hours of ``sleep`` are over at
+        once, and a run is the same to the letter. ``--order random`` lets anyone be next, as if chance
+        had it, and with ``--seed`` it is the same chance again: a program that only works in one order
+        shows it::
+
+            %%coroutines --clock virtual --order random --seed 7
+
+        **What holds the thread?** A step that goes on for 50 ms is named in the summary, with its line.
+        ``--slow-step 5`` names shorter ones, too::
+
+            %%coroutines --slow-step 5 --baseline off
+
+        **As fast as it goes.** ``--trace off`` writes nothing down, ``--baseline off`` does not run the
+        cell again on threads, ``--picture off --panel off`` shows nothing::
+
+            %%coroutines -o run --trace off --baseline off
         """
         # What is above this in a traceback is IPython's business and ours, not the user's.
         __tracebackhide__ = "__ipython_bottom__"

@@ -226,7 +226,7 @@ def test_without_a_command_there_is_a_usage_line():
     assert ended.returncode == 2 and "usage:" in ended.stderr
 
 
-def test_where_there_is_no_checkout_notebooks_are_copied_with_the_servers_that_they_start(tmp_path, monkeypatch):
+def test_without_a_checkout_notebooks_are_copied_with_the_servers_that_they_start(tmp_path, monkeypatch):
     package = tmp_path / "coro_magic"
     shutil.copytree(Path(__file__).parents[2] / "notebooks", package / "notebooks")
     monkeypatch.setattr(command_line, "__file__", str(package / "notebook" / "command.py"))

@@ -1,9 +1,52 @@
 """Blocking calls that switch to another coroutine, for the length of a run.
 
-A patch is a row of a table: where the function lives, what waiting for it is called, and what does
-the same for a coroutine. A patched function first asks `coroutine_here`: in anything but a
-coroutine of the running scheduler, on its thread, the original runs. Adding a blocking call means
-adding a row.
+In a coroutine, each of these waits without stopping the thread: the others run meanwhile. They do the same
+in library code, however deep, that a coroutine calls; that is why libraries built on them switch too.
+
+- `time`: ``sleep``
+- `socket`: ``connect``, ``connect_ex``, ``accept``, ``recv``, ``recv_into``, ``recvfrom``,
+  ``recvfrom_into``, ``recvmsg``, ``recvmsg_into``, ``send``, ``sendall``, ``sendto``, ``sendmsg``,
+  ``sendfile``, and the files that ``makefile`` makes
+- `socket`, name look-ups, in a helper thread: ``getaddrinfo``, ``gethostbyname``, ``gethostbyname_ex``,
+  ``gethostbyaddr``, ``getnameinfo``
+- `ssl`: ``read``, ``write``, ``do_handshake`` and ``shutdown`` of TLS sockets, and with them ``recv``,
+  ``send`` and the others
+- `select`: ``select``, ``poll``, ``epoll``, ``kqueue``; so also `selectors`, and event loops that wait with
+  it
+- `os`: ``read``, ``readv``, ``write``, ``writev`` of pipes, terminals and sockets; so also ``FileIO``, and
+  all files that are built on it
+- `os`, other processes: ``waitpid``, ``wait``, ``wait3``, ``wait4``, ``system``; so also ``run``,
+  ``communicate`` and ``wait`` of `subprocess`, and ``Process.join``
+- `fcntl`: ``flock``, ``lockf``
+- `threading`: ``acquire`` of ``Lock`` and ``RLock``; so also ``Condition``, ``Event``, ``Semaphore``,
+  ``Barrier`` and ``Thread.join``, which are made of these
+- `queue`: ``get`` and ``put`` of all queues, also of ``SimpleQueue``
+- `concurrent.futures`: ``result``, ``exception``, ``wait``, ``as_completed``, ``map``
+- `multiprocessing`: ``acquire`` of its locks and semaphores (``SemLock``); its queues and connections
+
+Sockets, locks and queues may be older than the run. Locks may be released by other threads, which wakes the
+coroutine. In a coroutine, `threading.get_ident`, `threading.current_thread` and a `threading.local` that is
+made in the run are its own, as they would be on a thread.
+
+What does not switch, because nobody outside can wait in its place:
+
+- regular files: the system says of them that they are always ready
+- C code that waits or computes by itself: sqlite3, psycopg's C implementation, numpy, compression, hashing
+- opening a FIFO
+- a bound method of a lock that was taken before the run (``acquire = lock.acquire``)
+
+Such a call holds the thread. When it does so for ``--slow-step`` milliseconds (50), it is hatched in the
+timeline and named in the summary, with its line, and it is in `coro_magic.measure.run.Run.slow_steps`.
+`coro_magic.in_thread` lets a helper thread make the call.
+
+The functions are replaced when a run begins and are the originals again when it ends, however it ends. In
+between, other threads are served as ever: a replacement first asks `coroutine_here`. Where the platform has
+no way to tell a socket not to wait (Windows), nothing is replaced: `possible`.
+
+To add a blocking call is to add a row to a table: a `Patch` says where the function lives, what waiting for
+it is called, and what does the same for a coroutine, mostly with what `coro_magic.engines.switching.waits`
+has. The rows stand in this package's modules, one for each kind of thing that is waited for; `patches` puts
+them together.
 """
 
 from __future__ import annotations
