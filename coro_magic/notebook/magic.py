@@ -67,9 +67,10 @@ class CoroutineMagics(Magics):
                 worker(n)
 
         ``%coroutines worker(1), worker(2)`` does the same for expressions; options come first. ``from
-        coro_magic import sleep, spawn, Channel, ...`` has more to say in a coroutine; `help` of
-        ``coro_magic.language`` lists all of it. What is known about the run is in the `Run` that ``-o
-        run`` binds: ``run.results``, ``run.tasks``, ``run.speedup``, ``run.save("run.html")``.
+        coro_magic import sleep, spawn, Channel, ...`` has more to say in a coroutine;
+        ``help("coro_magic.language")`` lists all of it. What is known about the run is in the `Run`
+        that ``-o run`` binds: ``run.results``, ``run.tasks``, ``run.speedup``,
+        ``run.save("run.html")``.
 
         **Who is faster?** One run of each side is a measurement, and chance has a part in it.
         ``--repeat`` runs both sides some times more, in turns and untraced, and gives the median of the
