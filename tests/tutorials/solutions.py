@@ -43,6 +43,17 @@ _LINES = """\
         yield sleep(1)
 """
 
+# I/O switches by itself
+_ALL = "for function in [run_all]:\n    spawn(function)"
+_PROGRAM = "        program(number)\n"
+_ASK = "    yield\n    return ask()"
+_SERVE = "            serve(connection)"
+
+# When threads win
+_PACK = "    yield\n    return compress(seed)"
+_PASS = "            pass"
+_WAYS = 'nap: "process", scramble: "as it is", count: "in_thread"'
+
 # Channels and pipelines
 _UPPER = """\
     yield
@@ -129,6 +140,30 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
             },
         ),
     },
+    "05_io_switches_by_itself": {
+        1: Exercise(
+            right=((_ALL, "for number in range(12):\n    spawn(program, number)"),),
+            wrong={
+                "1 coroutines": ((_ALL, "spawn(program, 0)"),),
+                "one after another": ((_PROGRAM, "        spawn(program, number).result()\n"),),
+            },
+        ),
+        2: Exercise(
+            right=((_ASK, "    return (yield in_thread(ask))"),),
+            wrong={
+                "with the sum": ((_ASK, "    yield in_thread(ask)"),),
+                "holds the thread": ((_ASK, "    return (yield in_thread(int, ask()))"),),
+                "tick should run": (("in (tick, ask_in_thread)", "in (ask_in_thread,)"),),
+            },
+        ),
+        3: Exercise(
+            right=((_SERVE, "            spawn(serve, connection)"),),
+            wrong={
+                "should stay": (("[silent] + ", ""),),
+                "and 0 did": ((_SERVE, "            connection.close()"),),
+            },
+        ),
+    },
     "06_channels_and_pipelines": {
         1: Exercise(
             right=((_UPPER, """\
@@ -187,6 +222,31 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
         3: Exercise(
             right=((_REPORT, "    yield gather(*workers)\n    return"),),
             wrong={"it has to wait": (("range(6)", "range(9)"),)},
+        ),
+    },
+    "09_when_threads_win": {
+        1: Exercise(
+            right=((_PACK, "    return (yield in_thread(compress, seed))"),),
+            wrong={
+                "forgets": ((_PACK, "    yield in_thread(compress, seed)"),),
+                "holds the thread": ((_PACK, "    return (yield in_thread(int, compress(seed)))"),),
+                "clock should tick": (("spawn(clock)\n", ""),),
+            },
+        ),
+        2: Exercise(
+            right=((_PASS, "            yield"),),
+            wrong={
+                "for long": (("    return total", "    yield\n    return total"),),
+                "come back with the sum": ((_PASS, "            yield\n            return total"),),
+            },
+        ),
+        3: Exercise(
+            right=((_WAYS, 'nap: "as it is", scramble: "in_thread", count: "process"'),),
+            wrong={
+                "time.sleep waits": ((_WAYS, 'nap: "in_thread", scramble: "in_thread", count: "process"'),),
+                "one long call in C": ((_WAYS, 'nap: "as it is", scramble: "process", count: "process"'),),
+                "a lock of its own": ((_WAYS, 'nap: "as it is", scramble: "in_thread", count: "as it is"'),),
+            },
         ),
     },
 }  # fmt: skip
