@@ -27,8 +27,9 @@ many messages: there, to drive the generators costs up to 1.75 times the whole.
 What it is not:
 
 - **It is not a translation to good threaded code.** A person might use a pool of threads, or fewer of them;
-  here there is one for each coroutine, as the program says. A program that shares data without a lock does
-  so here, too: where the results differ, that is a data race (`coro_magic.measure.run.Run.differences`).
+  here there is one for each coroutine, as the program says (``--against threadpool`` is the pool). A program
+  that shares data without a lock does so here, too: where results or shared names differ, that is a data race
+  (`coro_magic.measure.run.Run.differences`).
 - **It is not free of the GIL.** What is shown as running is running or waiting for the GIL: nobody can see
   from outside which.
 - **It is not always the whole run.** Past ``--baseline-budget`` it is stopped, and the comparison is a

@@ -78,6 +78,12 @@ class CoroutineMagics(Magics):
 
             %%coroutines --repeat 10
 
+        **Against what?** By default against one thread per coroutine. ``--against`` takes a list of more:
+        a pool of threads, one after another, asyncio's tasks, gevent's greenlets. ``run.others`` has a Run
+        for each, and the summary says why one of them cannot run the program::
+
+            %%coroutines -o run --against threads,threadpool,asyncio
+
         **From how many on?** ``--sweep`` runs the cell for many values of a name that it reads, on both
         sides, and draws what one more coroutine costs, and one more thread. ``n=1,10,100`` are these
         values, ``n=1:100000:log`` the powers of ten, ``n=1:1000:log:7`` seven values in between,
