@@ -22,7 +22,7 @@ from ..engines.shared import tell
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
-from . import against, baseline, repeats, sweep
+from . import against, baseline, repeats, scaling, sweep
 from .functions import functions_of
 from .hazards import hazards_of
 from .options import ONE_PROCESS, Options
@@ -87,6 +87,9 @@ def run_program(
     swept = values_of(options.sweep) if options.sweep else {}
     if swept and not isinstance(program, Program):
         raise ValueError("sweep: functions have no names to go over; use coro_magic.sweep(function, values)")
+    of_processes = swept.pop(scaling.NAME, None)
+    if of_processes and swept:
+        raise ValueError("sweep: the number of processes is swept alone")
     if isinstance(program, Program):
         _bind(swept, program, namespace)
     carried, note = _carried(program, namespace, options)
@@ -149,6 +152,9 @@ def run_program(
             against.add(run, options.others, within, namespace, say)
         if isinstance(program, Program) and swept and not run.interrupted:
             _sweep(run, program, job, swept, options, say)
+        if isinstance(program, Program) and of_processes and not run.interrupted:
+            run.scaling = scaling.conduct(program, namespace, options, of_processes, say)
+            _note_interrupt(run, run.scaling.note)
     return run
 
 
@@ -231,7 +237,11 @@ def _sweep(
         tell=say,
         budget_of=lambda seconds: sweep.threads_budget(options, seconds),
     )
-    if run.sweep.note == "interrupted":
+    _note_interrupt(run, run.sweep.note)
+
+
+def _note_interrupt(run: Run, note: str) -> None:
+    if note == "interrupted":
         run.interrupted = True
         run.error = run.error or KeyboardInterrupt()
 

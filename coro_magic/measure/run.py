@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .compare import Comparison
     from .hazards import Hazard
     from .repeats import Repeats
+    from .scaling import Scaling
     from .sweep import Sweep
 
 
@@ -39,6 +40,8 @@ class Views(Protocol):
     def save(self, run: Run, path: str | os.PathLike[str]) -> None: ...
     def compared(self, comparison: Comparison) -> Figure: ...
     def compared_in_words(self, comparison: Comparison) -> str: ...
+    def scaled(self, scaling: Scaling) -> Figure: ...
+    def scaled_in_words(self, scaling: Scaling) -> str: ...
     def swept(self, sweep: Sweep) -> Figure: ...
     def swept_in_words(self, sweep: Sweep) -> str: ...
     def png(self, figure: Figure) -> bytes: ...
@@ -169,6 +172,9 @@ class Run:
     sweep:
         What both sides took for many values of a name, `Sweep`; None unless the option ``sweep`` asked for
         it.
+    scaling:
+        What it took in several numbers of processes, `Scaling`; None unless the option ``sweep`` asked for
+        ``processes``.
     processes:
         The processes that it ran in, `Process`es; empty for a run in the kernel.
     """
@@ -202,6 +208,7 @@ class Run:
     steps: Steps | None = None
     repeats: Repeats | None = None
     sweep: Sweep | None = None
+    scaling: Scaling | None = None
     processes: list[Process] = field(default_factory=list)
     # What shared names were bound to at the end.
     _shared: dict[str, dict[str, Told]] = field(default_factory=dict, repr=False, compare=False)

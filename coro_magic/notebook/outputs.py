@@ -140,9 +140,9 @@ class Outputs:
         png = show.png(show.picture(run))
         self._show_png(png, text.splitlines()[0])
         self._show_text(text)
-        if run.sweep is not None and run.sweep.points:
-            said = run.sweep.summary().splitlines()[0]
-            _display(*_picture(show.png(run.sweep.picture()), said))
+        for curves in (run.sweep, run.scaling):
+            if curves is not None:
+                _display(*_picture(show.png(curves.picture()), curves.summary().splitlines()[0]))
         if self._options.panel == "on":
             self._show_panel(run, png)
 

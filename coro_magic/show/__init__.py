@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..measure.compare import Comparison
+    from ..measure.scaling import Scaling
     from ..measure.sweep import Sweep
     from .tabs import Panel
 
@@ -32,6 +33,8 @@ __all__ = [
     "picture",
     "png",
     "save",
+    "scaled",
+    "scaled_in_words",
     "summary",
     "swept",
     "swept_in_words",
@@ -116,6 +119,20 @@ def swept_in_words(sweep: Sweep) -> str:
     from .curves import words
 
     return words(sweep)
+
+
+def scaled(scaling: Scaling) -> Figure:
+    """Draw the speedup against the number of processes, with the ideal line; a matplotlib Figure."""
+    from .scaling import picture
+
+    return picture(scaling)
+
+
+def scaled_in_words(scaling: Scaling) -> str:
+    """Say what a program took in so many processes: a headline, then a line for each number."""
+    from .scaling import words
+
+    return words(scaling)
 
 
 def panel(run: Run, timeline_png: bytes | None = None, **how: Any) -> Panel:

@@ -175,6 +175,8 @@ def summary(run: Run) -> str:
     lines += [one_line(note, 300) for note in run.notes]
     if run.sweep is not None:
         lines += ["", *run.sweep.summary().splitlines()]
+    if run.scaling is not None:
+        lines += ["", *run.scaling.summary().splitlines()]
     return "\n".join(lines)
 
 
