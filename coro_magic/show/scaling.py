@@ -37,7 +37,7 @@ def picture(scaling: Scaling) -> Figure:
             color=palette.FAINT_INK)  # fmt: skip
         axes.plot(xs, scaling.speedups[order], color=palette.RUNNING, marker="o", markersize=5, linewidth=1.8)
         for x, y, seconds in zip(xs, scaling.speedups[order], scaling.medians[order], strict=True):
-            say(axes, x, y, f"  {duration(seconds)}", va="top")
+            say(axes, x, y - 0.06 * bend, duration(seconds), va="top", ha="left")
         axes.set_xlim(0, most * 1.12)
         axes.set_ylim(0, max(bend, float(scaling.speedups.max())) * 1.2)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
