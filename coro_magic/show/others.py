@@ -66,11 +66,12 @@ def _failed(failed: int) -> str:
 def _verdict(run: Run, other: Run) -> str:
     found = judged_against(run, other)
     more = "more than " if found.bound else ""
+    ours = "the processes" if run.processes else "the coroutines"
     match found.verdict:
         case Verdict.COROUTINES:
-            return f"the coroutines were {more}{times(found.ratio)} as fast"
+            return f"{ours} were {more}{times(found.ratio)} as fast"
         case Verdict.THREADS:
-            return f"{times(found.ratio)} as fast as the coroutines"
+            return f"{times(found.ratio)} as fast as {ours}"
         case Verdict.SAME | Verdict.CHANCE:
             return str(found.verdict.value)
         case _:
