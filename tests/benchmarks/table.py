@@ -15,14 +15,16 @@ from collections.abc import Callable
 from driving import by_hand
 from measuring import Row
 from messages import messages
+from peers import peers
 from sleeping import sleepers
 from spawning import many
 from switches import long_runs, switches
+from written import written
 
 from notebooks import notebook
 
 PARTS: tuple[Callable[[bool, int], list[Row]], ...] = (
-    switches, long_runs, messages, many, sleepers, by_hand, notebook,
+    switches, peers, long_runs, messages, many, sleepers, by_hand, written, notebook,
 )  # fmt: skip
 
 
