@@ -12,6 +12,8 @@ from typing import Any
 from .request import PENDING, Request, Waiter, sweep
 
 # As in `channel`: the counterpart for threads is made when the first thread asks for it.
+# Bound once: a run may replace the module's for its coroutines.
+_thread_lock = threading.Lock
 _creation = threading.Lock()
 
 
@@ -121,7 +123,7 @@ class Semaphore:
         self._permits = permits
         self._waiting: deque[Acquire] = deque()
         self._holder: Waiter | None = None  # who took a permit last, for reports on locks
-        self._threads: threading.Semaphore | None = None
+        self._threads: Any = None
 
     def acquire(self) -> Acquire:
         """Ask for a permit. ``yield`` gives the semaphore itself, for use in a ``with``."""
@@ -144,12 +146,15 @@ class Semaphore:
     def _described(self) -> str:
         return "a permit of a semaphore"
 
-    def _on_threads(self) -> threading.Semaphore:
+    def _on_threads(self) -> Any:
         if self._threads is None:
             with _creation:
                 if self._threads is None:
-                    self._threads = threading.Semaphore(self._permits)
+                    self._threads = self._made_for_threads()
         return self._threads
+
+    def _made_for_threads(self) -> Any:
+        return threading.Semaphore(self._permits)
 
     def __enter__(self) -> Semaphore:
         # Reached through `with (yield semaphore.acquire())`: the permit is there already.
@@ -182,7 +187,13 @@ class Lock(Semaphore):
 
     def locked(self) -> bool:
         """Say whether somebody holds it."""
-        return self._permits == 0 if self._threads is None else self._threads._value == 0
+        return self._permits == 0 if self._threads is None else bool(self._threads.locked())
+
+    def _made_for_threads(self) -> Any:
+        made = _thread_lock()
+        if not self._permits:
+            made.acquire()
+        return made
 
     def release(self) -> None:
         """Give the lock to the one who has waited longest.
@@ -192,6 +203,12 @@ class Lock(Semaphore):
         RuntimeError
             If nobody holds it.
         """
+        if self._threads is not None:
+            try:
+                self._threads.release()
+            except RuntimeError:
+                raise RuntimeError("release of a Lock that nobody holds") from None
+            return
         if not self.locked():
             raise RuntimeError("release of a Lock that nobody holds")
         super().release()
@@ -229,7 +246,8 @@ class Acquire(Request):
         sweep(self.semaphore._waiting, _is_waiting)
 
     def block(self, timeout: float | None) -> Semaphore:
-        if not self.semaphore._on_threads().acquire(timeout=timeout):
+        threads = self.semaphore._on_threads()
+        if not (threads.acquire() if timeout is None else threads.acquire(True, timeout)):
             raise TimeoutError
         return self.semaphore
 
