@@ -7,6 +7,7 @@ names. Such a one is left to its holder.
 
 from __future__ import annotations
 
+import dis
 import functools
 import types
 from collections.abc import Iterable, Iterator
@@ -171,6 +172,18 @@ def _own(value: Any) -> Iterable[Any]:
         return list(vars(value).values())
     except Exception:
         return ()  # it has none, or an odd way of giving them
+
+
+def stored_in(code: types.CodeType, endings: tuple[str, ...] = ("_NAME", "_GLOBAL")) -> set[str]:
+    """Give the globals that a cell binds or deletes: in its body, or in a function that says ``global``."""
+    found = {
+        instruction.argval
+        for instruction in dis.get_instructions(code)
+        if instruction.opname.startswith(("STORE_", "DELETE_")) and instruction.opname.endswith(endings)
+    }
+    inner = (each for each in code.co_consts if isinstance(each, types.CodeType))
+    # What the body of a class binds is the class's own.
+    return found.union(*(stored_in(each, ("_GLOBAL",)) for each in inner))
 
 
 def names_in(code: types.CodeType) -> set[str]:

@@ -15,8 +15,8 @@ from ..language.several import Gather, Select
 from ..language.task import Join
 from .frames import is_running, standing, user_line
 from .pool import needs_others
-from .threads import CannotStartThread, ThreadEngine, ThreadTask
-from .trace import CLOSED_WAITING
+from .threads import CannotStartThread, ThreadEngine, ThreadTask, _clock
+from .trace import CLOSED_WAITING, RESUMED
 
 # What only somebody else can do, by what is waited for.
 _ONLY_ANOTHER = {
@@ -97,6 +97,14 @@ class SequentialEngine(ThreadEngine):
             return False
         self._ended(task, State.CANCELLED, None, None, CLOSED_WAITING)
         return True
+
+    def _give_way(self, task: ThreadTask) -> None:
+        """There is nobody to give way to: a call goes on."""
+        if self._recording:
+            now = _clock()
+            self.trace.write((task.row, self._turn, now, task.row, RESUMED, now))
+            if self.trace.full:
+                self._fold()
 
     def _carry_out(self, task: ThreadTask, request: Request, code: int) -> Any:
         if isinstance(request, Gather):

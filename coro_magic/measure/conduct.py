@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import inspect
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import numpy as np
 
 from ..engines import switching
 from ..engines.calls import Calls, call_of
+from ..engines.handover import names_in, stored_in
 from ..engines.jobs import Job
 from ..engines.observe import Observer
 from ..engines.program import Execution, Program
@@ -219,7 +222,27 @@ _TO_BE_SEEN = 100
 
 
 def _bind(swept: dict[str, list[float]], program: Program, namespace: dict[str, Any]) -> None:
-    """Give the names of a sweep values that the run that is shown can do with, where they have none."""
+    """Give the names of a sweep values that the run that is shown can do with, where they have none.
+
+    Raises
+    ------
+    ValueError
+        If a value from outside would change nothing.
+    """
+    code = program.with_values(swept).compile()
+    used = names_in(code).union(
+        *(names_in(each.__code__) for each in namespace.values() if inspect.isfunction(each))
+    )
+    for name in swept:
+        if hasattr(builtins, name):
+            raise ValueError(f"sweep: {name} is Python's own; take another name")
+        if name not in used:
+            raise ValueError(f"sweep: the cell does not use {name}")
+        if name in stored_in(code):
+            raise ValueError(
+                f"sweep: the cell changes {name} itself, other than by {name} = ..., so that a value from "
+                "outside would be lost"
+            )
     for name, values in swept.items():
         if name not in namespace and not program.assigns(name):
             namespace[name] = min(values, key=lambda value: abs(value - _TO_BE_SEEN))
@@ -343,6 +366,8 @@ def _repeats(
     """Run both sides again; a side that could not do it once is not asked again."""
     nothing = np.zeros(0)
     failures = run.failures
+    if run.count and len(run.left_over) == len(run.tasks) - int(run.has_body):
+        return Repeats(options.repeat, nothing, nothing, nothing, nothing, "nobody finished")
     for side, name in ((run, "coroutines"), (threads, "threads")):
         if not side.complete or side.error is not None or side.failures > failures:
             note = f"the {name} did not come to their end"

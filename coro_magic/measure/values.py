@@ -27,6 +27,7 @@ def values_of(text: str) -> dict[str, list[float]]:
         If it is none of these.
     """
     found: dict[str, list[float]] = {}
+    text = text.strip().strip("\"'")  # a magic's line keeps its quotes
     for part in re.split(r"[;\s]+", text.strip()):
         name, equals, said = part.partition("=")
         if not equals or not name.isidentifier() or keyword.iskeyword(name):

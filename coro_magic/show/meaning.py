@@ -201,6 +201,8 @@ def _measured(run: Run, baseline: Run, facts: _Facts) -> list[str]:
                 *_why_threads(run, baseline, facts)]  # fmt: skip
     if found.verdict is Verdict.SAME:
         said = [f"Neither side won: {taken}."]
+    elif found.verdict is Verdict.FEW:
+        said = [f"{count(len(run.repeats or ()), 'pair')} of runs are too few to tell who won: {taken}."]
     elif found.verdict is Verdict.NOISE:
         said = [f"Neither side can be said to have won: {taken}. The difference is within the noise: equal "
                 f"times lie in the spread of the pairs{by}."]  # fmt: skip

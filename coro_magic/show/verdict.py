@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..language import State
-from ..measure.repeats import Repeats
+from ..measure.repeats import ENOUGH, Repeats
 from ..measure.run import Run
 
 ABOUT_THE_SAME = 1.05  # within this ratio neither side is called faster
@@ -23,6 +23,7 @@ class Verdict(Enum):
     SAME = "about the same"
     CHANCE = "too close to tell from one run"
     NOISE = "within the noise"
+    FEW = "too few pairs to tell"
     UNKNOWN = "the threads were stopped too early to tell"
     NONE = "there is nothing to compare"
 
@@ -62,6 +63,8 @@ def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeat
     faster = Verdict.COROUTINES if ratio > 1 else Verdict.THREADS
     apart, ratio = abs(baseline.elapsed - run.elapsed), max(ratio, 1 / ratio)
     if repeats is not None and len(repeats):
+        if len(repeats) < ENOUGH:
+            return Judged(Verdict.FEW, ratio)
         return Judged(Verdict.NOISE if repeats.within_noise else faster, ratio)
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)

@@ -101,7 +101,7 @@ def comparison(run: Run) -> str:
             return f"; {more}{times(found.ratio)} as fast{_of_pairs(run)}"
         case Verdict.THREADS:
             return f"; the threads were {times(found.ratio)} as fast{_of_pairs(run, threads_won=True)}"
-        case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE as verdict:
+        case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE | Verdict.FEW as verdict:
             return f"; {verdict.value}{_of_pairs(run)}"
         case _:
             return ""
@@ -341,7 +341,8 @@ def hazard_line(hazard: Hazard) -> str:
 def _how_measured(run: Run) -> list[str]:
     repeats = run.repeats
     if repeats is None:
-        return ["each side ran once, and was traced: a measurement, not a benchmark (--repeat 10 makes one)"]
+        traced = ", and was traced" if run.trace.recording else ""
+        return [f"each side ran once{traced}: a measurement, not a benchmark (--repeat 10 makes one)"]
     lines = []
     if len(repeats):
         low, high = repeats.spread
@@ -350,9 +351,10 @@ def _how_measured(run: Run) -> list[str]:
             f"coroutines {duration(float(np.median(repeats.coroutines)))}, "
             f"threads {duration(float(np.median(repeats.threads)))}; "
             f"threads' time by coroutines' {factor(repeats.median)} ({factor(low)} to {factor(high)})"
-            + (": within the noise" if repeats.within_noise else "")
+            + (f": {judged(run).verdict.value}" if repeats.within_noise else "")
         )
-        lines.append("what the picture shows is one more run of each side, and traced")
+        traced = ", and traced" if run.trace.recording else ""
+        lines.append(f"what the picture shows is one more run of each side{traced}")
     if repeats.note:
         lines.append(f"of {count(repeats.wanted, 'repeat')} {number(len(repeats))} were made: {repeats.note}")
     return lines

@@ -138,3 +138,38 @@ def test_functions_are_swept_over_their_arguments_and_not_over_names():
         coro_magic.sweep(3, {"n": [1]})
     with pytest.raises(ValueError, match="none"):
         coro_magic.sweep(many, {})
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(): yield\nf()", "does not use n"),
+        ("def f(): yield\nfor n in range(3): f()", "changes n itself"),
+        ("n = 1\nn += 1\ndef f(): yield n\nf()", "changes n itself"),
+        ("def f():\n    global n\n    n = 3\n    yield\nf()", "changes n itself"),
+        ("(n := 3)\ndef f(): yield n\nf()", "changes n itself"),
+    ],
+)
+def test_a_sweep_that_would_change_nothing_is_an_error_that_says_so(source, message):
+    with pytest.raises(ValueError, match=message):
+        cell(source, sweep="n=1,2")
+
+
+def test_a_name_that_python_has_is_not_swept():
+    with pytest.raises(ValueError, match="Python's own"):
+        cell("def f(): yield sum([])\nf()", sweep="sum=1,2")
+
+
+def test_a_name_that_only_an_earlier_function_reads_can_be_swept():
+    names = cell("def many():\n    for _ in range(n): yield").names
+    ran = cell("many()", names, sweep="n=1,3", baseline="off")
+    assert ran.run.sweep.points[1].coroutines.switches > ran.run.sweep.points[0].coroutines.switches
+
+
+def test_an_error_that_somebody_sees_to_does_not_end_a_sweep():
+    source = (
+        "from coro_magic import spawn\ndef bad():\n    yield\n    raise ValueError\n"
+        "def f():\n    for _ in range(n):\n        try:\n            yield spawn(bad())\n"
+        "        except ValueError: pass\nf()"
+    )
+    assert len(on_both_sides(source, sweep="n=1,2").run.sweep.points) == 2

@@ -35,3 +35,7 @@ def test_values_ranges_and_grids_are_understood(said, values):
 def test_nonsense_is_refused_with_a_reason(said):
     with pytest.raises(ValueError, match=r"must|has"):
         values_of(said)
+
+
+def test_a_magics_line_keeps_its_quotes():
+    assert values_of('"n=1,2 m=3"') == {"n": [1, 2], "m": [3]}

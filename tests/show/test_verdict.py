@@ -53,7 +53,7 @@ def test_repeats_whose_spread_has_equal_times_in_it_are_noise_whatever_the_pictu
 
 
 def test_two_repeats_are_too_few_to_tell():
-    assert judged(made(1.0, 2.0, [(1.0, 2.0), (1.0, 2.0)])).verdict is Verdict.NOISE
+    assert judged(made(1.0, 2.0, [(1.0, 2.0), (1.0, 2.0)])).verdict is Verdict.FEW
 
 
 def test_where_each_waits_for_the_other_nobody_is_called_faster():
