@@ -29,11 +29,15 @@ from . import against, baseline, repeats, scaling, sweep
 from .functions import functions_of
 from .hazards import hazards_of
 from .options import ONE_PROCESS, Options
-from .process import NoBaseline
+from .process import CannotBegin, NoBaseline
 from .repeats import Repeats
 from .run import Run
 from .shared import shared_names
 from .values import values_of
+
+
+class CannotSweep(CannotBegin, ValueError):
+    """The program cannot be swept over these names; the message says why."""
 
 
 def check_that_a_run_can_begin() -> None:
@@ -89,10 +93,10 @@ def run_program(
         )
     swept = values_of(options.sweep) if options.sweep else {}
     if swept and not isinstance(program, Program):
-        raise ValueError("sweep: functions have no names to go over; use coro_magic.sweep(function, values)")
+        raise CannotSweep("sweep: functions have no names to go over; use coro_magic.sweep(function, values)")
     of_processes = swept.pop(scaling.NAME, None)
     if of_processes and swept:
-        raise ValueError("sweep: the number of processes is swept alone")
+        raise CannotSweep("sweep: the number of processes is swept alone")
     if isinstance(program, Program):
         _bind(swept, program, namespace)
     carried, note = _carried(program, namespace, options)
@@ -226,7 +230,7 @@ def _bind(swept: dict[str, list[float]], program: Program, namespace: dict[str, 
 
     Raises
     ------
-    ValueError
+    CannotSweep
         If a value from outside would change nothing.
     """
     code = program.with_values(swept).compile()
@@ -235,11 +239,11 @@ def _bind(swept: dict[str, list[float]], program: Program, namespace: dict[str, 
     )
     for name in swept:
         if hasattr(builtins, name):
-            raise ValueError(f"sweep: {name} is Python's own; take another name")
+            raise CannotSweep(f"sweep: {name} is Python's own; take another name")
         if name not in used:
-            raise ValueError(f"sweep: the cell does not use {name}")
+            raise CannotSweep(f"sweep: the cell does not use {name}")
         if name in stored_in(code):
-            raise ValueError(
+            raise CannotSweep(
                 f"sweep: the cell changes {name} itself, other than by {name} = ..., so that a value from "
                 "outside would be lost"
             )

@@ -27,6 +27,10 @@ class NoBaseline(Exception):
     """There can be no baseline; the message says why, and what to do."""
 
 
+class CannotBegin(RuntimeError):
+    """The run cannot begin; the message says why, and what to do."""
+
+
 class Worker:
     """The worker process, as the kernel sees it."""
 

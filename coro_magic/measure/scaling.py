@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..engines.program import Program
 from .cores import cores
 from .options import Options
+from .process import CannotBegin
 from .run import Run
-from .shares import CannotBegin, run_shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def conduct(
 
     Raises
     ------
-    ValueError
+    CannotBegin
         If a number is none of processes.
     """
     numbers = _checked(counts)
@@ -124,13 +124,16 @@ def conduct(
 def _checked(counts: Sequence[float]) -> list[int]:
     numbers = [int(count) for count in counts]
     if any(number != count or number < 1 for number, count in zip(numbers, counts, strict=True)):
-        raise ValueError("sweep: processes are whole numbers, 1 or more")
+        raise CannotBegin("sweep: processes are whole numbers, 1 or more")
     return list(dict.fromkeys(numbers))
 
 
 def _took(
     program: Program, namespace: dict[str, Any], options: Options, number: int
 ) -> tuple[float, str]:
+    # Here and not above: it brings in what only runs in several processes need.
+    from .shares import run_shares
+
     nobody = io.StringIO()
     plain = replace(options, processes=number, sweep=None, repeat=0, trace="off")
     with redirect_stdout(nobody), redirect_stderr(nobody):

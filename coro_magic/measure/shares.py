@@ -32,16 +32,12 @@ from . import baseline
 from .gathered import Gathered
 from .options import Options
 from .pool import pool
-from .process import NoBaseline, first_line
+from .process import CannotBegin, NoBaseline, first_line
 from .run import Run
 
 _GRACE = 5.0  # seconds in which processes must have stopped when they are told to
 _LOOK_EVERY = 0.25  # seconds
 _TELL_AFTER = 0.5  # seconds; what takes less needs no progress
-
-
-class CannotBegin(RuntimeError):
-    """The run cannot begin; the message says why, and what to do."""
 
 
 @dataclass

@@ -16,8 +16,8 @@ from .. import show
 from ..engines.program import Program
 from ..measure.conduct import run_program
 from ..measure.options import OPTIONS, Options
+from ..measure.process import CannotBegin
 from ..measure.run import Run
-from ..measure.shares import CannotBegin
 from .progress import Line
 
 _FIRST = "01_first_run.ipynb"

@@ -160,7 +160,7 @@ class CoroutineMagics(Magics):
     def _run(self, program: Any, options: Options, name: str | None) -> None:
         __tracebackhide__ = "__ipython_bottom__"
         from ..measure.conduct import run_program, with_run
-        from ..measure.shares import CannotBegin
+        from ..measure.process import CannotBegin
         from .outputs import Outputs
 
         shell: Any = self.shell

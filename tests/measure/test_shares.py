@@ -17,7 +17,7 @@ from coro_magic.engines.processes import carry_out, header_of_this
 from coro_magic.measure.cores import cores
 from coro_magic.measure.gathered import Lost, offset
 from coro_magic.measure.pool import pool
-from coro_magic.measure.shares import CannotBegin
+from coro_magic.measure.process import CannotBegin
 
 IDS = """
     import os

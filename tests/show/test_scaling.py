@@ -8,6 +8,7 @@ from cells import cell
 
 import coro_magic.show  # noqa: F401  (tells a Run how it looks)
 from coro_magic.measure import scaling
+from coro_magic.measure.process import CannotBegin
 from coro_magic.measure.scaling import Scaling
 
 WORK = "def work(n):\n    yield\n    print('worked')\n    return n\nfor i in range(4): work(i)"
@@ -25,7 +26,7 @@ def test_a_program_is_measured_in_every_number_of_processes_and_prints_once(caps
 
 @pytest.mark.parametrize("said", ["processes=0,1", "processes=1.5,2", "processes=1,2 n=1,2"])
 def test_what_is_no_number_of_processes_is_an_error(said):
-    with pytest.raises(ValueError, match="sweep: "):
+    with pytest.raises(CannotBegin, match="sweep: "):
         cell(WORK, sweep=said)
 
 
