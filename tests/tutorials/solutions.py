@@ -64,6 +64,10 @@ _CUSTOMER = """\
     return answer
 """
 
+# All cores
+_DEALT = "-o run_1 --processes 2"
+_SQUARE = "    total = total + number * number\n"
+
 # Time and chance
 _BREAKFAST = """\
     yield tea()                        # wait for the one,
@@ -204,6 +208,24 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
     return "no answer"
 """),),
                 "returned (1, None)": (("shop.get()", "select(shop.get(), sleep(3))"),),
+            },
+        ),
+    },
+    "07_all_cores": {
+        1: Exercise(
+            right=((_DEALT, f"{_DEALT} --split blocks"),),
+            wrong={
+                "one process has 36 to do": ((_DEALT, f"{_DEALT} --split robin"),),
+                "leave the eight jobs": (("(9, 1, 9, 1, 9, 1, 9, 1)", "(9, 9, 1, 1)"),),
+                "there is work in 1": ((_DEALT, "-o run_1"),),
+            },
+        ),
+        2: Exercise(
+            right=((_SQUARE, "    return number * number\n"),),
+            wrong={
+                "leave it in two processes": (("--processes 2", "--processes 1"),),
+                "gives nothing back": ((_SQUARE, "    number = number * number\n"),),
+                "these came back: [2, 4, 6, 8]": ((_SQUARE, "    return number + number\n"),),
             },
         ),
     },
