@@ -155,11 +155,13 @@ def run_program(
         within = replace(job, budget=budget, shared=shared)
         if options.threads:
             _add_baseline(run, within, namespace, options, say)
-        if not run.interrupted:
+        if run.repeats is not None:
+            _note_interrupt(run, run.repeats.note)
+        if not (run.interrupted or run._stopped):
             against.add(run, options.others, within, namespace, say)
-        if isinstance(program, Program) and swept and not run.interrupted:
+        if isinstance(program, Program) and swept and not (run.interrupted or run._stopped):
             _sweep(run, program, job, swept, options, say)
-        if isinstance(program, Program) and of_processes and not run.interrupted:
+        if isinstance(program, Program) and of_processes and not (run.interrupted or run._stopped):
             run.scaling = scaling.conduct(program, namespace, options, of_processes, say)
             _note_interrupt(run, run.scaling.note)
     return run
@@ -268,9 +270,8 @@ def _sweep(
 
 
 def _note_interrupt(run: Run, note: str) -> None:
-    if note == "interrupted":
-        run.interrupted = True
-        run.error = run.error or KeyboardInterrupt()
+    """What was measured after the run was cut short: the run itself was not, nor its baseline."""
+    run._stopped = run._stopped or note == "interrupted"
 
 
 def _carried(

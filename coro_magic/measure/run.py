@@ -212,6 +212,8 @@ class Run:
     processes: list[Process] = field(default_factory=list)
     # What shared names were bound to at the end.
     _shared: dict[str, dict[str, Told]] = field(default_factory=dict, repr=False, compare=False)
+    # Whether an interrupt cut short what was measured after the run.
+    _stopped: bool = field(default=False, repr=False, compare=False)
     # What runs the same program again, given all options by name.
     _repeat: Callable[[dict[str, Any]], Run] | None = field(default=None, repr=False, compare=False)
 

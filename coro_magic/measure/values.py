@@ -52,7 +52,8 @@ def _number(text: str) -> float:
         raise ValueError(f"must have numbers, and has {text!r}") from None
     if not math.isfinite(value):
         raise ValueError(f"must have finite numbers, and has {text!r}")
-    return value
+    # 1e3 is a way to write a whole number, and 0.5 or 1.0 is none.
+    return int(value) if value.is_integer() and "." not in text else value
 
 
 def _range(said: str) -> list[float]:

@@ -191,6 +191,9 @@ class CoroutineMagics(Magics):
             raise with_run(_shown_as(_traceback_of_group(shell, error), error), run) from error
         if error is not None:
             raise with_run(error, run)
+        if run._stopped:
+            # So that the cells after this one do not run.
+            raise with_run(KeyboardInterrupt(), run)
 
 
 def _shown_as(lines: list[str], error: BaseException) -> Exception:

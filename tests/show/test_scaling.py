@@ -42,7 +42,7 @@ def test_an_interrupt_keeps_what_is_whole(monkeypatch):
     monkeypatch.setattr(scaling, "_took", interrupted)
     run = cell(WORK, sweep="processes=1,2,4", repeat=2).run
     assert asked == [1, 2, 4, 4]
-    assert run.scaling.processes == (1, 2, 4) and run.scaling.note == "interrupted" and run.interrupted
+    assert run.scaling.processes == (1, 2, 4) and run.scaling.note == "interrupted" and run._stopped
 
 
 def made(seconds, cores=2):
