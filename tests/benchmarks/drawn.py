@@ -66,12 +66,6 @@ _THERE = """() => new Promise((done) => {
 })"""
 
 
-def _run_cell(driver: Driver, number: int) -> None:
-    cell = driver.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-    cell.locator(".jp-InputArea-editor").click()
-    driver.page.keyboard.press("Shift+Enter")
-
-
 def _printed(driver: Driver, number: int, word: str) -> list[str]:
     cell = driver.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
     cell.get_by_text(word).first.wait_for()
@@ -88,15 +82,15 @@ def measured(page: Any, server: Server, name: str) -> tuple[float, float, float,
     server.notebook(name, *(source.strip() for source in (_GET_READY, _RUN, _TOLD, _WIDGET)))
     driver = Driver(page, server, name, "lab")
     driver.run_cell(0)
-    _run_cell(driver, 1)
+    driver.ask_for_cell(1)
     drawn = [page.evaluate(_DRAWN)]
     page.wait_for_timeout(1000)
     page.evaluate("window.before = window.seen")
-    _run_cell(driver, 1)
+    driver.ask_for_cell(1)
     drawn.append(page.evaluate(_DRAWN))
-    _run_cell(driver, 2)
+    driver.ask_for_cell(2)
     told = _printed(driver, 2, "INTERVALS")
-    _run_cell(driver, 3)
+    driver.ask_for_cell(3)
     there = page.evaluate(_THERE)
     begun = float(_printed(driver, 3, "BEGUN")[-1])
     first, second = (each - float(ended) for each, ended in zip(drawn, told[3:], strict=True))

@@ -74,14 +74,19 @@ class Driver:
 
     def run_cell(self, number: int) -> None:
         """Run a code cell: until the kernel has begun it."""
-        cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
         for _ in range(20):
-            cell.locator(".jp-InputArea-editor").click()
-            self.page.keyboard.press("Shift+Enter")
+            cell = self.ask_for_cell(number)
             # What comes before the kernel is really there gets lost, even after a star was shown, and
             # so may a key.
             if self._stays_begun(cell):
                 break
+
+    def ask_for_cell(self, number: int) -> Any:
+        """Press the keys that run a code cell; gives the cell."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+        cell.locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Shift+Enter")
+        return cell
 
     def _stays_begun(self, cell: Any) -> bool:
         for _ in range(6):
