@@ -22,6 +22,7 @@ from ..language.timing import Sleep
 from .frames import is_running
 from .guests import GuestEngine, GuestTask, Stopped
 from .jobs import Cannot
+from .threads import Call
 from .trace import IDLE, WOKEN, YIELDED
 
 _clock = time.perf_counter
@@ -50,15 +51,10 @@ def patch() -> None:
         setattr(queue, name, type(name, (getattr(queue, name),), {}))
 
 
-class _Call(Request):
-    """A call that gevent has made switch, as far as the engine has to know it."""
+class _Call(Call):
+    """A call that gevent has made switch."""
 
-    __slots__ = ("left_over", "verb")
-
-    def __init__(self, verb: str, left_over: bool) -> None:
-        self.waiter = None
-        self.verb = verb
-        self.left_over = left_over
+    __slots__ = ()
 
     def withdraw(self) -> None:
         """The greenlet is told by an error, where it waits."""

@@ -6,7 +6,7 @@ import io
 import pickle
 import types
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..language import State
@@ -59,6 +59,11 @@ class Job:
     shared: dict[str, bool] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+
+    def measuring(self, engine: str, budget: float | None = None) -> Job:
+        """Give the same job on an engine, untraced and for its figures only; `budget` is None for its own."""
+        budget = self.budget if budget is None else budget
+        return replace(self, engine=engine, budget=budget, figures_only=True, recording=False)
 
 
 @dataclass

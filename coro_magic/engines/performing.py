@@ -26,6 +26,7 @@ from .shared import tell
 from .switching.locks import is_for_more, waits
 from .texts import short_repr
 from .threads import ThreadEngine
+from .trace import Trace
 
 if TYPE_CHECKING:
     from .gevent_guest import GeventEngine
@@ -84,7 +85,8 @@ def perform(job: Job) -> tuple[Report, bool]:
     return report, report.spent or threading.active_count() > 2
 
 
-def _import(modules: tuple[str, ...]) -> None:
+def import_all(modules: tuple[str, ...]) -> None:
+    """Import what the kernel has imported already, as far as it is here."""
     for module in modules:
         with contextlib.suppress(Exception):  # the program will meet it, and say so
             importlib.import_module(module)
@@ -122,30 +124,15 @@ def _on_threads(
     printed = Printed()
     execution = job.program.execution(namespace, show, engine.wrap if by_hand else None)
     execution.get_ready()
-    _import(job.modules)
+    import_all(job.modules)
     costs = _Costs()
     with noted(_noting(engine, printed)), _watching(job, engine, namespace), costs:
         complete = engine.run(execution.begin, job.budget)
     if engine.cannot:
         raise Cannot(engine.cannot)
-    shared = tell(namespace, job.shared) if complete and not job.figures_only else {}
-    return Report(
-        trace=engine.record,
-        results=_results(job, engine.tasks),
-        elapsed=engine.elapsed,
-        switches=engine.record.switches,
-        complete=complete,
-        started=engine.started,
-        refused=engine.refused,
-        output="",
-        printed=printed,
-        cpu=costs.cpu,
-        memory=costs.memory,
-        states=_states(engine.tasks),
-        never_started=execution.never_started,
-        shared=shared,
-        spent=not complete,
-    )
+    report = _report(job, engine, engine.record, complete, printed, costs, execution, namespace)
+    report.started, report.refused = engine.started, engine.refused
+    return report
 
 
 def _watching(
@@ -204,28 +191,19 @@ def on_scheduler(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     )
     execution = job.program.execution(namespace, show)
     execution.get_ready()
-    _import(job.modules)
+    import_all(job.modules)
     costs = _Costs()
     try:
         with costs:
             scheduler.run(execution.begin, namespace)
     finally:
         execution.end()
-    return Report(
-        trace=scheduler.trace,
-        results=_results(job, scheduler.tasks),
-        elapsed=scheduler.elapsed,
-        switches=scheduler.trace.switches,
-        complete=not scheduler.interrupted,
-        started=len(scheduler.tasks),
-        refused=False,
-        output="",
-        printed=scheduler.printed,
-        cpu=costs.cpu,
-        memory=costs.memory,
-        states=_states(scheduler.tasks),
-        never_started=execution.never_started,
+    whole = not scheduler.interrupted
+    report = _report(
+        job, scheduler, scheduler.trace, whole, scheduler.printed, costs, execution, namespace
     )
+    report.spent = False  # it has closed everybody, however it ended
+    return report
 
 
 def on_asyncio(job: Job, namespace: dict[str, Any], show: Show) -> Report:
@@ -278,29 +256,11 @@ def _on_guest(job: Job, namespace: dict[str, Any], show: Show, engine: GuestEngi
     printed = Printed()
     execution = job.program.execution(namespace, show)
     execution.get_ready()
-    _import(job.modules)
+    import_all(job.modules)
     costs = _Costs()
     with noted(_noting(engine, printed)), costs:
         complete = engine.run(execution.begin, job.budget)
-    shared = tell(namespace, job.shared) if complete and not job.figures_only else {}
-    return Report(
-        trace=engine.trace,
-        results=_results(job, engine.tasks),
-        elapsed=engine.elapsed,
-        switches=engine.trace.switches,
-        complete=complete,
-        started=len(engine.tasks),
-        refused=False,
-        output="",
-        printed=printed,
-        cpu=costs.cpu,
-        memory=costs.memory,
-        states=_states(engine.tasks),
-        never_started=execution.never_started,
-        shared=shared,
-        # Coroutines that were cut off are still there.
-        spent=not complete,
-    )
+    return _report(job, engine, engine.trace, complete, printed, costs, execution, namespace)
 
 
 ENGINES: dict[str, Callable[[Job, dict[str, Any], Show], Report]] = {
@@ -317,6 +277,30 @@ _FIRST: dict[str, Callable[[], None]] = {"gevent": _patched_by_gevent}
 
 
 # What it came to.
+
+
+def _report(
+    job: Job, engine: Any, trace: Trace, complete: bool, printed: Printed, costs: _Costs,
+    execution: Any, namespace: dict[str, Any],
+) -> Report:  # fmt: skip
+    """Tell of a run that is over. Where it was cut off, who was is still there, and spends the process."""
+    return Report(
+        trace=trace,
+        results=[] if job.figures_only else [_result(task) for task in engine.tasks],
+        elapsed=engine.elapsed,
+        switches=trace.switches,
+        complete=complete,
+        started=len(engine.tasks),
+        refused=False,
+        output="",
+        printed=printed,
+        cpu=costs.cpu,
+        memory=costs.memory,
+        states=_states(engine.tasks),
+        never_started=execution.never_started,
+        shared=tell(namespace, job.shared) if complete and not job.figures_only else {},
+        spent=not complete,
+    )
 
 
 class _Costs:
@@ -382,10 +366,6 @@ def _states(tasks: list[Any]) -> dict[State, int]:
             State.DONE if task.state is State.FAILED and task.heeded else task.state for task in tasks
         )
     )
-
-
-def _results(job: Job, tasks: list[Any]) -> list[Result]:
-    return [] if job.figures_only else [_result(task) for task in tasks]
 
 
 def _result(task: Any) -> Result:

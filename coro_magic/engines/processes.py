@@ -32,9 +32,9 @@ from .exchange import read_with
 from .jobs import pack, unpack
 from .observe import Observer
 from .own_classes import OwnClasses
-from .performing import _import
+from .performing import import_all
 from .printed import Piece
-from .program import BODY_NAME, Execution, Program
+from .program import Execution, Program
 from .restored import Columns, columns_of
 from .scheduler import MOST_STACKS
 from .share import ElsewhereError, Share, watching_channels
@@ -261,7 +261,7 @@ def _carried_out(work: Work, share: Share, namespace: dict[str, Any], began: flo
         execution.passes_over = share.passing_over()
     observer = Observer(share, namespace) if isinstance(work.program, Program) else None
     before = dict(namespace)
-    _import(work.modules)
+    import_all(work.modules)
     quiet = io.StringIO()
     cpu = time.process_time()
     if observer is not None and share.trace.recording:
@@ -337,7 +337,6 @@ class _Stopping:
                 else:
                     self._share.request_interrupt()
                 return
-
 
     def _tell(self) -> None:
         share = self._share
@@ -478,5 +477,3 @@ def _equal(one: Any, other: Any) -> bool:
         return bool(cloudpickle.dumps(one) == cloudpickle.dumps(other))
     return False
 
-
-__all__ = ["BODY_NAME", "Part", "Work", "carry_out", "header_of_this", "machine", "warm"]

@@ -533,7 +533,7 @@ class _Waiting:
             self._engine._resumed(self._row)
 
 
-class _Call(Request):
+class Call(Request):
     """A call of the standard library that waits, as far as the engine has to know it."""
 
     __slots__ = ("left_over", "verb")
@@ -552,7 +552,7 @@ class _Blocked(_Waiting):
     def __init__(self, engine: ThreadEngine, task: ThreadTask, verb: str, left_over: bool) -> None:
         super().__init__(engine, task.row, engine.blocking_wait(task, verb))
         self._task = task
-        self._call = _Call(verb, left_over)
+        self._call = Call(verb, left_over)
 
     def __enter__(self) -> None:
         self._task.since = _clock()

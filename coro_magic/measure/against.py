@@ -43,8 +43,7 @@ def add(
             continue
         except KeyboardInterrupt:
             run.other_notes |= dict.fromkeys(names[at:], "interrupted")
-            run.interrupted = True
-            run.error = run.error or KeyboardInterrupt()
+            run._interrupt()
             return
         if other.complete:
             other.differences = differing(run, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import sys
 import types
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,11 @@ from ..engines.program import Program
 from ..language import State, Task
 from .process import NoBaseline, ask, first_line, get_ready
 from .run import Run
+
+
+def imported_by(program: Program | Calls) -> tuple[str, ...]:
+    """Give what is imported here already of what a program imports: it must not be paid for there."""
+    return tuple(sorted(name for name in program.imports() if name in sys.modules))
 
 
 def prepare(program: Program | Calls, namespace: dict[str, Any]) -> bytes:

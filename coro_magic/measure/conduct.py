@@ -6,7 +6,7 @@ import builtins
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
@@ -26,7 +26,7 @@ from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
 from ..language.task import as_coroutine
 from . import against, baseline, repeats, scaling, sweep
-from .functions import functions_of
+from .functions import Function, functions_of
 from .hazards import hazards_of
 from .options import ONE_PROCESS, Options
 from .process import CannotBegin, NoBaseline
@@ -103,14 +103,8 @@ def run_program(
     # What is imported here by now must not be paid for there.
     job = None if carried is None else sweep.job_for(program, carried, options)
     scheduler = Scheduler(
-        order=options.order,
-        seed=options.seed,
-        clock=options.clock,
-        trace=options.trace == "on",
-        detail=options.detail,
-        on_error=options.on_error,
+        **options.for_scheduler(),
         has_body=isinstance(program, Program),
-        slow_step=options.slow_step / 1000,
         record=options.record == "on",
         tick=None if progress is None else lambda: progress(scheduler),
     )
@@ -134,11 +128,8 @@ def run_program(
     # The functions that `run` was given live in modules, which the worker process has its own of.
     shared = shared_names(functions, namespace) if isinstance(program, Program) and carried else {}
     run = _run_of(scheduler, execution, observer, options)
-    run.hazards = hazards_of(functions, run.trace, run.count)
     run._shared = tell(namespace, shared)
-    run.baseline_note = note
-    if job is None:
-        run.other_notes = dict.fromkeys(options.others, note)
+    _complete(run, functions, note, () if job else options.others)
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around
     )
@@ -167,6 +158,13 @@ def run_program(
     return run
 
 
+def _complete(run: Run, functions: list[Function], note: str, missing: Sequence[str]) -> None:
+    """Tell what follows from the program, and why there is nothing to compare with."""
+    run.hazards = hazards_of(functions, run.trace, run.count)
+    run.baseline_note = note
+    run.other_notes = dict.fromkeys(missing, note)
+
+
 def _run_in_processes(
     program: Program | Calls,
     namespace: dict[str, Any],
@@ -184,11 +182,7 @@ def _run_in_processes(
     job = None if carried is None else sweep.job_for(program, carried, options)
     with around():
         run = run_shares(program, namespace, options, show=show, say=say)
-    functions = functions_of(program, namespace)
-    run.hazards = hazards_of(functions, run.trace, run.count)
-    run.baseline_note = note
-    if job is None:
-        run.other_notes = dict.fromkeys(options.others, note)
+    _complete(run, functions_of(program, namespace), note, () if job else options.others)
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around
     )
@@ -219,8 +213,7 @@ def _add_one_process(run: Run, job: Job, namespace: dict[str, Any], say: Callabl
     except NoBaseline as reason:
         run.other_notes[ONE_PROCESS] = str(reason)
     except KeyboardInterrupt:
-        run.interrupted = True
-        run.error = run.error or KeyboardInterrupt()
+        run._interrupt()
 
 
 # The value of a swept name in the run that is shown, if nobody says another: enough to see something.
@@ -361,8 +354,7 @@ def _add_baseline(
         run.baseline_note = str(reason)
     except KeyboardInterrupt:
         run.baseline_note = "interrupted"
-        run.interrupted = True
-        run.error = run.error or KeyboardInterrupt()
+        run._interrupt()
 
 
 def _repeats(
@@ -370,17 +362,15 @@ def _repeats(
 ) -> Repeats:
     """Run both sides again; a side that could not do it once is not asked again."""
     nothing = np.zeros(0)
-    failures = run.failures
-    if run.count and len(run.left_over) == len(run.tasks) - int(run.has_body):
+    if run.nobody_finished:
         return Repeats(options.repeat, nothing, nothing, nothing, nothing, "nobody finished")
     for side, name in ((run, "coroutines"), (threads, "threads")):
-        if not side.complete or side.error is not None or side.failures > failures:
+        if not side.complete or side.error is not None or side.failures > run.failures:
             note = f"the {name} did not come to their end"
             return Repeats(options.repeat, nothing, nothing, nothing, nothing, note)
     return repeats.conduct(
         job,
         options.repeat,
-        failures,
         lambda done: say(f"repeat {done + 1:,} of {options.repeat:,}"),
     )
 

@@ -240,6 +240,20 @@ class Options:
         """What else there is to be to compare with."""
         return tuple(side for side in self.sides if side != THREADS)
 
+    def deciding_order(self) -> dict[str, Any]:
+        """Give the keywords of `Scheduler` that say who runs when, wherever it runs."""
+        return {"order": self.order, "seed": self.seed, "on_error": self.on_error}
+
+    def for_scheduler(self) -> dict[str, Any]:
+        """Give all keywords of `Scheduler` that follow from options, but for step mode."""
+        return {
+            **self.deciding_order(),
+            "clock": self.clock,
+            "trace": self.trace == "on",
+            "detail": self.detail,
+            "slow_step": self.slow_step / 1000,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Give them by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -8,7 +8,7 @@ spread. Who goes first changes with every pair, so that neither always finds the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ class Repeats:
 
 
 def conduct(
-    job: Job, wanted: int, failures: int = 0, tell: Callable[[int], None] = lambda done: None
+    job: Job, wanted: int, tell: Callable[[int], None] = lambda done: None
 ) -> Repeats:
     """Run a program `wanted` times on both engines.
 
@@ -85,8 +85,6 @@ def conduct(
     ----------
     job:
         The program and its budget; what else it says of who runs it is not heeded.
-    failures:
-        How many coroutines fail when all is as it should be: somebody sees to their errors.
     tell:
         Called with the number of pairs that are done, before every pair.
 
@@ -94,18 +92,13 @@ def conduct(
     """
     pairs: list[tuple[Report, Report]] = []
     note = ""
-    sides = [
-        replace(job, engine=engine, figures_only=True, recording=False)
-        for engine in ("coroutines", "threads")
-    ]
+    sides = [job.measuring(engine) for engine in ("coroutines", "threads")]
     try:
         while len(pairs) < wanted and not note:
             tell(len(pairs))
             order = (0, 1) if len(pairs) % 2 == 0 else (1, 0)
             reports = {which: ask(sides[which]) for which in order}
-            note = _why_not(reports[0], "coroutines", failures) or _why_not(
-                reports[1], "threads", failures
-            )
+            note = _why_not(reports[0], "coroutines") or _why_not(reports[1], "threads")
             if not note:
                 pairs.append((reports[0], reports[1]))
     except KeyboardInterrupt:
@@ -123,13 +116,12 @@ def conduct(
     )
 
 
-def _why_not(report: Report, side: str, failures: int) -> str:
+def _why_not(report: Report, side: str) -> str:
     """Say why a report cannot be compared, or nothing."""
     if report.refused:
         return f"the {side} could not all be started"
     if not report.complete:
         return f"the {side} were stopped after {report.elapsed:.1f} s"
-    failed = report.states.get(State.FAILED, 0)
-    if failed > failures:
-        return f"{failed:,} of the {side} failed"
+    if report.states.get(State.FAILED):
+        return f"{report.states[State.FAILED]:,} of the {side} failed"
     return ""

@@ -252,6 +252,12 @@ class Run:
         return sum(task.state is State.FAILED for task in self.tasks)
 
     @property
+    def nobody_finished(self) -> bool:
+        """Whether all coroutines were left over, waiting for a message that nobody was left to send."""
+        tasks = self.tasks[int(self.has_body) :]
+        return bool(tasks) and all(task.state is State.LEFT_OVER for task in tasks)
+
+    @property
     def speedup(self) -> float | None:
         """How many times as fast as the threads the coroutines were; None without a baseline.
 
@@ -263,6 +269,11 @@ class Run:
         if self.baseline is None or self.elapsed <= 0:
             return None
         return self.baseline.elapsed / self.elapsed
+
+    def _interrupt(self) -> None:
+        """Note that the user has stopped it, or what it is compared with."""
+        self.interrupted = True
+        self.error = self.error or KeyboardInterrupt()
 
     def summary(self) -> str:
         """Give the run in words."""

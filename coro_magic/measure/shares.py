@@ -142,16 +142,8 @@ def _works(
         carried = baseline.carry(program, namespace, also=(options.split_by,) if options.split_by else ())
     except NoBaseline as reason:
         raise CannotBegin(f"the program {reason}".replace("; or say --baseline off", "")) from None
-    modules = tuple(sorted(name for name in program.imports() if name in sys.modules))
-    settings = {
-        "order": options.order,
-        "seed": options.seed,
-        "clock": options.clock,
-        "trace": options.trace == "on",
-        "detail": options.detail,
-        "on_error": options.on_error,
-        "slow_step": options.slow_step / 1000,
-    }
+    modules = baseline.imported_by(program)
+    settings = options.for_scheduler()
 
     def message(process: int) -> _Message:
         own, numbers = shares[process]

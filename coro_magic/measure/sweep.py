@@ -7,7 +7,6 @@ be started, or run past their budget, no larger one is tried with threads.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from ..engines.calls import Call, Calls
 from ..engines.jobs import Job, Report
 from ..engines.program import Program
 from ..language import State
-from .baseline import prepare
+from .baseline import imported_by, prepare
 from .options import Options
 from .process import NoBaseline, ask
 from .run import Run
@@ -182,7 +181,7 @@ def conduct(
             if not number:
                 # What is done for the first time (imports, caches) would be paid for by the first point.
                 for side in SIDES[: 1 + threads]:
-                    ask(_with(job, side, job.budget))
+                    ask(job.measuring(side))
             too_many = any(all(at[name] >= limit[name] for name in names) for limit in given_up)
             tell(said)
             point = _measured(at, job, max(repeat, 1), threads and not too_many, budget_of)
@@ -248,11 +247,11 @@ def job_for(program: Program | Calls, carried: bytes, options: Options) -> Job:
     return Job(
         program,
         carried,
-        tuple(sorted(name for name in program.imports() if name in sys.modules)),
+        imported_by(program),
         options.baseline_budget or _BUDGET,
         options.detail,
         options.trace == "on",
-        options={"order": options.order, "seed": options.seed, "on_error": options.on_error},
+        options=options.deciding_order(),
     )
 
 
@@ -277,7 +276,7 @@ def _measured(
         budget = job.budget
         if side == "threads" and reports["coroutines"]:
             budget = budget_of(max(report.elapsed for report in reports["coroutines"]))
-        done.append(ask(_with(job, side, budget)))
+        done.append(ask(job.measuring(side, budget)))
     coroutines, threads = (_summed_up(reports[side]) for side in SIDES)
     return Point(at, coroutines, threads)
 
@@ -287,10 +286,6 @@ def _in_turns(repeat: int, with_threads: bool) -> Iterator[str]:
         # The coroutines are first at first: the threads' budget depends on them.
         turn = SIDES if number % 2 == 0 else SIDES[::-1]
         yield from turn if with_threads else SIDES[:1]
-
-
-def _with(job: Job, engine: str, budget: float) -> Job:
-    return replace(job, engine=engine, budget=budget, figures_only=True, recording=False)
 
 
 def _summed_up(reports: list[Report]) -> Measured | None:

@@ -17,7 +17,7 @@ from ..measure.repeats import Repeats
 from ..measure.run import Run
 from .side import NOT_BEGUN, few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
-from .verdict import Verdict, judged, nobody_finished
+from .verdict import Verdict, judged
 from .words import (
     BLOCKED,
     COMPUTED,
@@ -171,7 +171,7 @@ def _winner(run: Run, facts: _Facts) -> list[str]:
     if (run.error is None) is not (baseline.error is None):
         which = "coroutines" if run.error is not None else "threads"
         return [f"It cannot be compared: with {which} the program failed, and on the other side it did not."]
-    if nobody_finished(run):
+    if run.nobody_finished:
         return ["Nobody finished, so there is nothing to compare: each coroutine waited for a message, and "
                 "nobody was left to send one."]  # fmt: skip
     found = judged(run)
@@ -391,7 +391,7 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
                     "computes.")  # fmt: skip
     if run.never_started:
         said.append("Start what never started with spawn(...), or drive it with next.")
-    if nobody_finished(run) and run.count > 1:
+    if run.nobody_finished and run.count > 1:
         said.append("Look at who waits for whom (click a row): if each waits for the other's message, let "
                     "one of them send first.")  # fmt: skip
     elif any(task.state is State.LEFT_OVER for task in run.tasks):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ..language import State
 from ..measure.repeats import ENOUGH, Repeats
 from ..measure.run import Run
 
@@ -73,14 +72,8 @@ def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeat
 
 def _comparable(run: Run, baseline: Run) -> bool:
     """Say whether both sides did the same work."""
-    if run.count == 0 or nobody_finished(run):
+    if run.count == 0 or run.nobody_finished:
         return False  # there was nobody but the cell's body, or all got stuck: a ratio would be noise
     if baseline.refused or baseline.started < baseline.wanted:
         return False
     return (baseline.error is None) is (run.error is None)
-
-
-def nobody_finished(run: Run) -> bool:
-    """Say whether all coroutines were left over, waiting for a message that nobody was left to send."""
-    tasks = run.tasks[int(run.has_body) :]
-    return bool(tasks) and all(task.state is State.LEFT_OVER for task in tasks)

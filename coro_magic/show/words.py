@@ -13,7 +13,7 @@ from ..language import State, Task, Where
 from .others import about_others, with_both
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
-from .verdict import Verdict, judged, nobody_finished
+from .verdict import Verdict, judged
 
 if TYPE_CHECKING:
     from ..measure.hazards import Hazard
@@ -66,7 +66,7 @@ def coroutines_side(run: Run) -> str:
     parts = [count(run.count, "coroutine"), where_they_ran(run), time]
     if failed:
         parts.append(f"{number(failed)} failed")
-    if nobody_finished(run):
+    if run.nobody_finished:
         parts.append("nobody finished")
     elif run.left_over:
         parts.append(f"{number(len(run.left_over))} left over")
@@ -158,7 +158,7 @@ def summary(run: Run) -> str:
         if tasks:
             named = listed((_with_place(task) for task in tasks), len(tasks))
             lines.append(f"{word}: {named}")
-    if nobody_finished(run):
+    if run.nobody_finished:
         lines.append(_STUCK)
     if run.count == 0 and run.has_body:
         lines.append(

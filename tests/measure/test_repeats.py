@@ -107,3 +107,10 @@ def test_functions_of_a_module_are_repeated_too():
 
 def pause():
     yield coro_magic.sleep(0.001)
+
+
+def test_where_there_are_only_generators_driven_by_hand_they_are_repeated():
+    source = "def gen():\n    while True: yield\ng = gen()\nfor _ in range(5): next(g)"
+    ran = on_both_sides(source, repeat=2)
+    assert ran.run.count == 1 and not ran.run.nobody_finished
+    assert len(ran.run.repeats) == 2
