@@ -33,14 +33,19 @@ BEFORE = {
 }  # fmt: skip
 
 
-def beside(function: Callable[[], Any]) -> tuple[Any, int]:
-    """Run a function as a coroutine; give its result and how often another one ran in the meantime."""
+def beside(function: Callable[[], Any], turned: threading.Event | None = None) -> tuple[Any, int]:
+    """Run a function as a coroutine; give its result and how often another one ran in the meantime.
+
+    `turned` is set when the other one has had some turns.
+    """
     turns = 0
 
     def ticks() -> Any:
         nonlocal turns
         while True:
             turns += 1
+            if turned is not None and turns > 1:
+                turned.set()
             yield sleep(0.001)
 
     def body() -> Any:
@@ -119,11 +124,17 @@ def test_many_wait_for_one_lock() -> None:
 def test_a_lock_is_released_from_another_thread() -> None:
     lock = BEFORE["lock"]
     lock.acquire()
-    thread = later(lock.release)
-    taken, turns = beside(lambda: lock.acquire())
-    assert taken and turns > 1
-    lock.release()
-    thread.join()
+    turned = threading.Event()
+    # Not by the clock: on a slow day the run would begin when the lock is free already. Nor for ever.
+    thread = threading.Thread(target=lambda: (turned.wait(10), lock.release()))
+    thread.start()
+    try:
+        taken, turns = beside(lambda: lock.acquire(), turned)
+        assert taken and turns > 1
+    finally:
+        # Other tests take it, too.
+        thread.join()
+        lock.release()
 
 
 def test_a_lock_gives_up_when_its_time_is_over() -> None:
