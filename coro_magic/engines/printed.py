@@ -76,6 +76,26 @@ class Printed:
         return bool(self.raw)
 
 
+def line_by_line(streams: Iterable[Iterable[Piece]]) -> list[Piece]:
+    """Merge what several processes printed, each in its own order, by the times at which their lines began.
+
+    `print` writes its arguments, the spaces and the line's end one by one: merged by the time of each,
+    the words of two processes would mix.
+    """
+    placed: list[tuple[float, Piece]] = []
+    for stream in streams:
+        begun: float | None = None
+        for piece in stream:
+            if begun is None:
+                begun = piece[0]
+            placed.append((begun, piece))
+            if piece[2].endswith("\n"):
+                begun = None
+    # It is stable: pieces of one moment stay as their process wrote them.
+    placed.sort(key=lambda each: each[0])
+    return [piece for _, piece in placed]
+
+
 class _Noting:
     """Stands in for a stream: what is written to it goes through `write`."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..engines.longest import MOST
 from ..engines.merged import Band, merged, nothing_of
 from ..engines.own_classes import OwnClasses
-from ..engines.printed import Printed
+from ..engines.printed import Piece, Printed, line_by_line
 from ..engines.processes import Part, machine
 from ..engines.trace import STATES
 from ..language import State, Task
@@ -211,10 +211,12 @@ class Gathered:
     # What is kept by row, and notes.
 
     def _fill(self, run: Run, first: dict[int, int], shifts: dict[int, float]) -> None:
-        printed: list[tuple[float, int, str]] = []
+        printed: list[list[Piece]] = []
         for part in self._parts:
             row, shift = first[part.process], shifts[part.process]
-            printed += [(at + shift, who + row if who >= 0 else -1, text) for at, who, text in part.printed]
+            printed.append(
+                [(at + shift, who + row if who >= 0 else -1, text) for at, who, text in part.printed]
+            )
             run.slow_steps += [
                 replace(step, row=step.row + row, begin=step.begin + shift,
                         name=run.trace.name(step.row + row))
@@ -225,7 +227,7 @@ class Gathered:
             run.stacks.update((who + row, stack) for who, stack in part.stacks.items())
         run.slow_steps.sort(key=lambda step: -step.seconds)
         del run.slow_steps[MOST:]
-        run.printed = Printed(sorted(printed, key=lambda piece: piece[0]))
+        run.printed = Printed(line_by_line(printed))
         run.printed.lost = sum(part.lost_output for part in self._parts)
         if self._parts:
             # Who drives one may be in another process.
