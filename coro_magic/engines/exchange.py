@@ -18,7 +18,7 @@ from multiprocessing.managers import BaseManager
 from typing import TYPE_CHECKING, Any
 
 from ..language import Channel, ChannelClosed, Request
-from ..language.channel import _ClosableQueue
+from ..language.closable import ClosableQueue
 from ..language.request import PENDING
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _allocate_lock, _get_ident, _sleep = _thread.allocate_lock, _thread.get_ident, t
 # In the process that serves.
 
 
-class _Queue(_ClosableQueue):
+class _Queue(ClosableQueue):
     """A closable queue in which nobody waits: who does that asks again when something has changed."""
 
     def offer(self, item: bytes) -> int:
@@ -43,10 +43,9 @@ class _Queue(_ClosableQueue):
         with self.mutex:
             if self.closed:
                 raise ChannelClosed("the channel is closed")
-            if self._qsize() >= self.maxsize:
+            if len(self.items) >= self.room:
                 return 0
-            self._put(item)
-            self.given_count += 1
+            self._give(item)
             return self.given_count
 
     def was_taken(self, number: int) -> bool:
@@ -55,7 +54,7 @@ class _Queue(_ClosableQueue):
             if self.taken_count >= number or not self.rendezvous:
                 return True
             if self.closed:
-                self._recall(None)
+                self._recall()
                 raise ChannelClosed("the channel was closed")
             return False
 
@@ -63,12 +62,12 @@ class _Queue(_ClosableQueue):
         """Take an item back for which nobody came."""
         with self.mutex:
             if self.taken_count < number:
-                self._recall(None)
+                self._recall()
 
     def give_back(self, item: bytes) -> None:
         """Put an item back that was taken for somebody who does not wait any more."""
         with self.mutex:
-            self.queue.appendleft(item)
+            self.items.appendleft(item)
             self.taken_count -= 1
 
 

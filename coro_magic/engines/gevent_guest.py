@@ -129,7 +129,7 @@ class GeventEngine(GuestEngine):
 
     def blocks(self, task: GuestTask, request: Request) -> None:
         """A greenlet waits in the middle of a step. Only if this is recorded."""
-        self.paused(task, self._places.blocking_wait(task, request.verb, None))  # type: ignore[arg-type]
+        self.paused(task, self._places.blocking_wait(task, request.verb, None))
 
     def _wait(self, task: GeventTask) -> Any:
         waiter = task.hub_waiter = self._waiter(self._hub)

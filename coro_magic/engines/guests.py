@@ -241,7 +241,7 @@ class GuestEngine:
 
     def waits(self, task: GuestTask, request: Request) -> None:
         """A coroutine has yielded what it has to wait for. Only if this is recorded."""
-        self.paused(task, self._places.wait(task, request.verb))  # type: ignore[arg-type]
+        self.paused(task, self._places.wait(task, request.verb))
 
     def idle(self, row: int = 0) -> None:
         """The library waited until now, or did something else: the next step begins here."""

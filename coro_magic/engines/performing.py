@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import importlib
 import io
@@ -25,7 +26,7 @@ from .scheduler import Scheduler
 from .shared import tell
 from .switching.locks import is_for_more, waits
 from .texts import short_repr
-from .threads import ThreadEngine
+from .threads import Call, ThreadEngine
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -139,6 +140,11 @@ def _watching(
     job: Job, engine: ThreadEngine | GeventEngine, namespace: dict[str, Any]
 ) -> AbstractContextManager[Any]:
     """Let calls that block be seen as waits, for the length of a ``with`` block."""
+    table = waits()
+    if isinstance(engine, ThreadEngine) and not job.recording:
+        # All that must be known then is who waits for nothing but more, and it must cost next to nothing.
+        only = [patch for patch in table if is_for_more(patch.verb)]
+        return switching.replaced(only, functools.partial(_briefly_watched, engine), namespace)
 
     def watched(patch: switching.Patch, original: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -151,10 +157,27 @@ def _watching(
 
         return call
 
-    table = waits()
-    if job.recording:
-        table += [patch for patch in switching.patches() if patch.recorded]
+    table += [patch for patch in switching.patches() if patch.recorded]
     return switching.replaced(table, watched, namespace)
+
+
+def _briefly_watched(engine: ThreadEngine, patch: switching.Patch, original: Any) -> Callable[..., Any]:
+    """Give a call that lets be seen that its caller waits for more."""
+    wait = Call(patch.verb, True)
+    clock = time.perf_counter
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        task: Any = engine.current
+        if task is None or task.request is not None:
+            return original(*args, **kwargs)
+        task.since = clock()
+        task.request = wait
+        try:
+            return original(*args, **kwargs)
+        finally:
+            task.request = None
+
+    return call
 
 
 def _noting(engine: ThreadEngine | GuestEngine, printed: Printed) -> Callable[[Write], Write]:

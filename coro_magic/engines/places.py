@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, GeneratorType
-from typing import Any
+from typing import Any, Protocol
 
 from ..language import State, Where
 from .frames import ended_at, home_of, innermost, ours, user_line
-from .scheduled import ScheduledTask
 from .trace import WAITS, Trace
 
 _UNKNOWN = ""
@@ -17,11 +16,28 @@ _UNKNOWN = ""
 _Known = dict[int, tuple[dict[int, tuple[str, int]], object]]
 
 
-class Places:
-    """Gives the same number for the same line, and looks at the line only once."""
+class Placed(Protocol):
+    """A task, as far as it is known here: `places` is where it waited so far, None at first."""
 
-    def __init__(self, trace: Trace) -> None:
+    row: int
+    coroutine: Any
+    places: dict[int, tuple[str, int]] | None
+
+
+class Places:
+    """Gives the same number for the same line, and looks at the line only once.
+
+    Parameters
+    ----------
+    trace:
+        Where the lines get their numbers.
+    kind:
+        What kind of event a wait is there.
+    """
+
+    def __init__(self, trace: Trace, kind: int = WAITS) -> None:
         self._trace = trace
+        self._kind = kind
         # By identity: to hash a code object takes longer than all the rest. It is kept alive.
         self._waits: _Known = {}
         # Of those who block, by row: the file that their code comes from, and what is known about it. In a
@@ -32,7 +48,7 @@ class Places:
         self._returns: dict[int, tuple[int, object]] = {}
         self._spawns: dict[tuple[int, int], tuple[int, object]] = {}
 
-    def wait(self, task: ScheduledTask, verb: str) -> int:
+    def wait(self, task: Placed, verb: str) -> int:
         """Give the code of the wait of a suspended coroutine."""
         places = task.places
         if places is not None:
@@ -43,18 +59,18 @@ class Places:
                 return known[1]
         return self._look(task, verb)
 
-    def _look(self, task: ScheduledTask, verb: str) -> int:
+    def _look(self, task: Placed, verb: str) -> int:
         coroutine = task.coroutine
         direct = type(coroutine) is GeneratorType and coroutine.gi_yieldfrom is None
         frame = coroutine.gi_frame if direct else innermost(coroutine)
         if frame is None:
-            return self._trace.code(WAITS, verb, None)
+            return self._trace.code(self._kind, verb, None)
         places = self._of(frame)
         if direct:
             task.places = places
         known = places.get(frame.f_lasti)
         if known is None or known[0] is not verb:
-            code = self._trace.code(WAITS, verb, Where(frame.f_code.co_filename, frame.f_lineno))
+            code = self._trace.code(self._kind, verb, Where(frame.f_code.co_filename, frame.f_lineno))
             # One instruction may ask for one thing now and for another then; the latest is kept.
             known = places[frame.f_lasti] = (verb, code)
         return known[1]
@@ -66,7 +82,7 @@ class Places:
             known = self._waits[id(frame.f_code)] = ({}, frame.f_code)
         return known[0]
 
-    def blocking_wait(self, task: ScheduledTask, verb: str, frame: FrameType | None) -> int:
+    def blocking_wait(self, task: Placed, verb: str, frame: FrameType | None) -> int:
         """Give the code of the wait of a task in the middle of a step.
 
         `frame` is where the call is, if that is known. If not, it is looked for from the caller's caller on.
@@ -80,7 +96,7 @@ class Places:
                     return code[1]
         return self._look_blocking(task, verb, sys._getframe(2) if frame is None else frame)
 
-    def _look_blocking(self, task: ScheduledTask, verb: str, frame: FrameType) -> int:
+    def _look_blocking(self, task: Placed, verb: str, frame: FrameType) -> int:
         home = self._homes.get(task.row, _UNKNOWN)
         if home is _UNKNOWN:
             home = self._homes[task.row] = home_of(task.coroutine)
@@ -89,14 +105,14 @@ class Places:
             at = at.f_back
         if at is None or (home is not None and at.f_code.co_filename != home):
             # A library's line, and whose it is depends on who called the library.
-            return self._trace.code(WAITS, verb, user_line(frame, task.coroutine))
+            return self._trace.code(self._kind, verb, user_line(frame, task.coroutine))
         places = self._of(at)
         # All that come from one file have one table of the code that is found there.
         at_home = self._at_home[task.row] = self._files.setdefault(home, {})
         at_home[id(at.f_code)] = (places, at.f_code)
         known = places.get(at.f_lasti)
         if known is None or known[0] is not verb:
-            code = self._trace.code(WAITS, verb, Where(at.f_code.co_filename, at.f_lineno))
+            code = self._trace.code(self._kind, verb, Where(at.f_code.co_filename, at.f_lineno))
             known = places[at.f_lasti] = (verb, code)
         return known[1]
 

@@ -17,7 +17,7 @@ from ..language.task import Join
 from .frames import is_running, standing, user_line
 from .pool import needs_others
 from .threads import CannotStartThread, ThreadEngine, ThreadTask
-from .trace import CLOSED_WAITING, RESUMED
+from .trace import CLOSED_WAITING
 
 _clock = time.perf_counter
 
@@ -104,10 +104,7 @@ class SequentialEngine(ThreadEngine):
     def _give_way(self, task: ThreadTask) -> None:
         """There is nobody to give way to: a call goes on."""
         if self._recording:
-            now = _clock()
-            self.trace.write((task.row, self._turn, now, task.row, RESUMED, now))
-            if self.trace.full:
-                self._fold()
+            self._passed(task.row)
 
     def _carry_out(self, task: ThreadTask, request: Request, code: int) -> Any:
         if isinstance(request, Gather):

@@ -6,9 +6,9 @@ what the coroutine yields:
 
 | a coroutine says | its thread does |
 |---|---|
-| ``yield``, ``yield value`` | ``time.sleep(0)``: gives up the GIL, and takes it again at its turn |
+| ``yield``, ``yield value`` | ``os.sched_yield()``: gives up the GIL, and takes it again at its turn |
 | ``yield sleep(s)`` | ``time.sleep(s)`` |
-| ``yield channel.get()``, ``put(item)`` | ``get`` and ``put`` of a `queue.Queue` that can be closed |
+| ``yield channel.get()``, ``put(item)`` | ``get`` and ``put`` of a queue built like `queue.Queue` |
 | ... with capacity 0 | the same, and waits on a condition until the item was taken |
 | ``yield task``, ``task.result()`` | waits for the thread's end, by a `threading.Event` |
 | ``yield gather(...)`` | waits for one after the other |
@@ -51,7 +51,7 @@ from contextvars import copy_context
 from types import FrameType
 from typing import Any, NoReturn
 
-from ..language import Cancelled, Request, State, Task, Where
+from ..language import Cancelled, Request, State, Task
 from ..language.request import Handle, set_engine
 from ..language.task import (
     as_coroutine,
@@ -59,13 +59,15 @@ from ..language.task import (
     inner_coroutine,
     is_coroutine,
 )
-from .frames import ended_at, innermost, standing, strip, user_line
+from ..language.timing import give_up_gil
+from .frames import ended_at, standing, strip, user_line
 from .handoff import ThreadedGeneratorFunction
+from .places import Places
 from .trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
 
-_thread_sleep = time.sleep
 _clock = time.perf_counter
 _LOOK_EVERY = 0.05  # seconds
+_KEPT_EVENTS = 100_000
 
 
 class CannotStartThread(RuntimeError):
@@ -76,12 +78,13 @@ class ThreadTask(Task):
     """A task on a thread of its own."""
 
     engine: ThreadEngine
-    __slots__ = ("ended", "limits", "request", "since", "thread",
-                 "unwanted")  # fmt: skip
+    __slots__ = ("ended", "limits", "places", "request", "since", "thread", "unwanted")
 
     def __init__(self, engine: ThreadEngine, coroutine: Any, row: int, daemon: bool) -> None:
         super().__init__(coroutine, engine, row, daemon)
         self.limits: list[float] = []
+        # Where it waited so far: see `Places`.
+        self.places: dict[int, tuple[str, int]] | None = None
         self.unwanted = False
         # What it waits for, and since when.
         self.request: Request | None = None
@@ -160,7 +163,7 @@ class ThreadEngine:
         self._unfinished = 0
         self._last_end = 0.0
         self._over = threading.Condition(self._lock)
-        self._waits: dict[tuple[int, int, str], tuple[int, object]] = {}
+        self._places = Places(self.trace, SUSPENDED)
         self._here = threading.local()
         self._failed_to_start = threading.Event()
 
@@ -259,9 +262,11 @@ class ThreadEngine:
         task = self.current
         if task is None:
             return request.block(None)
-        if request.often_at_once and not task.limits and not self._recording:
+        if request.often_at_once and not task.limits:
             done, answer = request.attempt()
             if done:
+                if self._recording:
+                    self._passed(task.row)
                 return answer
         return self._carry_out(task, request, self.blocking_wait(task, request.verb))
 
@@ -285,14 +290,25 @@ class ThreadEngine:
         coroutine = task.coroutine
         row = task.row
         self._resumed(row)
-        resume, argument = coroutine.send, None
+        send = resume = coroutine.send
+        argument, limits = None, task.limits
         try:
             while True:
                 value = resume(argument)
                 try:
+                    resume = send
                     if task.unwanted:
                         task.give_up()
-                    resume, argument = coroutine.send, self._answer(task, value)
+                    # The shortest way for what is asked most: who writes threads by hand calls a queue, and
+                    # has no generator to drive.
+                    if isinstance(value, Request) and value.often_at_once and not limits:
+                        done, argument = value.attempt()
+                        if not done:
+                            argument = self._carry_out(task, value, self._wait_of(task, value.verb))
+                        elif self._recording:
+                            self._passed(row)
+                    else:
+                        argument = self._answer(task, value)
                     if task.unwanted:
                         # It was cancelled while it waited: a thread is told afterwards.
                         task.give_up()
@@ -313,41 +329,41 @@ class ThreadEngine:
 
     def _answer(self, task: ThreadTask, value: Any) -> Any:
         """Carry out what a coroutine yielded, and give what its ``yield`` evaluates to."""
-        if value is None:
+        if isinstance(value, Task):
+            value = value.as_request()
+        elif is_coroutine(value):
+            value = self.spawn(as_coroutine(value)).as_request()
+        elif not isinstance(value, Request):
+            if value is not None:
+                self.trace.produced(task.row)
             self._give_way(task)
             return None
-        if not isinstance(value, Request):
-            if isinstance(value, Task):
-                value = value.as_request()
-            elif is_coroutine(value):
-                value = self.spawn(as_coroutine(value)).as_request()
-            else:
-                self.trace.produced(task.row)
-                self._give_way(task)
-                return None
-        if value.often_at_once and not task.limits:
-            done, answer = value.attempt()
-            if done:
-                if self._recording:
-                    # A resumption like any other, after a wait of no length.
-                    now = _clock()
-                    self.trace.write((task.row, self._turn, now, task.row, RESUMED, now))
-                return answer
-        return self._carry_out(task, value, self._wait_of(task.coroutine, value.verb))
+        return self._carry_out(task, value, self._wait_of(task, value.verb))
+
+    def _passed(self, row: int) -> None:
+        """Write down that what a thread asked for was there: a resumption after a wait of no length."""
+        now = _clock()
+        self.trace.write((row, self._turn, now, row, RESUMED, now))
 
     def _give_way(self, task: ThreadTask) -> None:
         """Let other threads have the GIL. The time until it is back is a wait for one's turn."""
         if self._recording:
             write, row = self.trace.write, task.row
             write((row, self._turn, _clock()))
-            _thread_sleep(0)
+            give_up_gil()
             write((row, RESUMED, _clock()))
-            if self.trace.full:
-                self._fold()
         else:
-            _thread_sleep(0)
+            give_up_gil()
 
     def _carry_out(self, task: ThreadTask, request: Request, code: int) -> Any:
+        if not (code or task.limits):
+            # The shortest way, where nothing is written down.
+            task.since = _clock()
+            task.request = request
+            try:
+                return request.block(None)
+            finally:
+                task.request = None
         left = min(task.limits) - _clock() if task.limits else None
         if left is not None and left <= 0:
             raise TimeoutError("the time is over")
@@ -373,24 +389,11 @@ class ThreadEngine:
 
     def blocking_wait(self, task: ThreadTask, verb: str) -> int:
         """Give the code of the wait in a call that blocks, for its caller; 0 if nothing is recorded."""
-        if not self._recording:
-            return 0
-        return self.trace.code(SUSPENDED, verb, user_line(None, task.coroutine))
+        return self._places.blocking_wait(task, verb, None) if self._recording else 0
 
-    def _wait_of(self, coroutine: Any, verb: str) -> int:
+    def _wait_of(self, task: ThreadTask, verb: str) -> int:
         """Give the code of the wait of a coroutine that has yielded; 0 if nothing is recorded."""
-        if not self._recording:
-            return 0
-        frame = innermost(coroutine)
-        if frame is None:
-            return self.trace.code(SUSPENDED, verb, None)
-        key = (id(frame.f_code), frame.f_lasti, verb)
-        known = self._waits.get(key)
-        if known is None:
-            # The code object is kept, so that its id stays its own.
-            code = self.trace.code(SUSPENDED, verb, Where(frame.f_code.co_filename, frame.f_lineno))
-            known = self._waits[key] = (code, frame.f_code)
-        return known[0]
+        return self._places.wait(task, verb) if self._recording else 0
 
     @functools.cached_property
     def _turn(self) -> int:
@@ -399,11 +402,6 @@ class ThreadEngine:
     def _resumed(self, row: int) -> None:
         if self._recording:
             self.trace.write((row, RESUMED, _clock()))
-
-    def _fold(self) -> None:
-        with self._lock:
-            if self.trace.full:
-                self.trace.fold()
 
     def _ended(
         self, task: ThreadTask, state: State, value: Any, error: BaseException | None,
@@ -452,6 +450,9 @@ class ThreadEngine:
                     break
                 if self._over.wait(min(left, _LOOK_EVERY)):
                     continue
+                # Not on the threads' own time, and seldom: a person's threads write nothing down.
+                if self.trace.waiting_to_be_read > _KEPT_EVENTS:
+                    self.trace.fold()
                 # Threads that wait for ever announce nothing: the same twice means that.
                 before, stuck = stuck, self._all_waiting_for_more()
                 if stuck is not None and stuck == before:

@@ -23,6 +23,7 @@ than about a tenth of a millisecond; each gets an equal share. All others are ti
 from __future__ import annotations
 
 import linecache
+import threading
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -82,6 +83,8 @@ FOLD_AT = 3 * 16_384  # entries of the flat list, three to an event
 # What a row can stand for: on the scheduler, on threads, one after another, on asyncio, on gevent.
 UNITS = ("coroutine", "thread", "call", "task", "greenlet")
 _LINE = 200  # characters of a source line
+# Two threads may find new reasons at once, and whoever knows a number may use it.
+_naming_reasons = threading.Lock()
 _KEPT = 500_000  # intervals, up to which those that were asked for last are kept
 
 
@@ -233,6 +236,11 @@ class Trace:
         """Whether it is time to `fold` what was written."""
         return len(self._log) > FOLD_AT
 
+    @property
+    def waiting_to_be_read(self) -> int:
+        """How many events were written and not folded."""
+        return len(self._log) // 3
+
     def finished(self, row: int, state: State, where: Where | None) -> None:
         """Note how `row` ended, and where if that is known. Its last event is noted apart."""
         self.ended(row, self.ending(state, where))
@@ -258,8 +266,10 @@ class Trace:
         key = Reason(verb, where)
         number = self._reason_ids.get(key)
         if number is None:
-            number = self._reason_ids[key] = len(self.reasons)
-            self.reasons.append(key)
+            with _naming_reasons:
+                number = self._reason_ids.setdefault(key, len(self.reasons))
+                if number == len(self.reasons):
+                    self.reasons.append(key)
         return number
 
     def code(self, kind: int, verb: str, where: Where | None) -> int:

@@ -1,19 +1,18 @@
 """Channels: how coroutines hand items to each other.
 
 On the scheduler a channel is three queues (items, getters, putters) and needs no lock. On threads
-it is a `queue.Queue`, with the closing that the standard library has since Python 3.13.
+it is a queue with a lock, `closable.ClosableQueue`.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from .closable import ClosableQueue
 from .errors import ChannelClosed
 from .request import PENDING, Request, Waiter, sweep
 
@@ -53,7 +52,7 @@ class Channel(Generic[T]):
         self._items: deque[T] = deque()
         self._getters: deque[Get[T]] = deque()
         self._putters: deque[Put[T]] = deque()
-        self._threads: _ClosableQueue | None = None
+        self._threads: ClosableQueue | None = None
         self.shared = shared
         # By which it is known in other processes. What is made while they run is known by its order.
         self.key: Any = os.urandom(8) if shared and on_made is None else None
@@ -138,12 +137,12 @@ class Channel(Generic[T]):
         state = ", closed" if self.closed else ""
         return f"<Channel{name}, {len(self)} of {self.capacity}{state}>"
 
-    def _on_threads(self) -> _ClosableQueue:
+    def _on_threads(self) -> ClosableQueue:
         # Two threads may come here at once; one queue must win.
         if self._threads is None:
             with _creation:
                 if self._threads is None:
-                    threads = _ClosableQueue(self.capacity)
+                    threads = ClosableQueue(self.capacity)
                     if self.closed:
                         threads.close()
                     self._threads = threads
@@ -204,7 +203,8 @@ class Get(Request, Generic[T]):
         return self.channel._on_threads().take(timeout)  # type: ignore[no-any-return]
 
     def attempt(self) -> tuple[bool, Any]:
-        return self.channel._on_threads().try_take()
+        channel = self.channel
+        return (channel._threads or channel._on_threads()).try_take()
 
     def describe(self) -> str:
         return f"an item from {self.channel}"
@@ -248,7 +248,8 @@ class Put(Request, Generic[T]):
         self.channel._on_threads().give(self.item, timeout)
 
     def attempt(self) -> tuple[bool, Any]:
-        return self.channel._on_threads().try_give(self.item), None
+        channel = self.channel
+        return (channel._threads or channel._on_threads()).try_give(self.item), None
 
     def describe(self) -> str:
         return f"room in {self.channel}"
@@ -265,93 +266,3 @@ def _next(requests: deque[Any]) -> Any:
         if request.waiter is not _WITHDRAWN:
             return request
     return None
-
-
-class _ClosableQueue(queue.Queue[Any]):
-    """`queue.Queue` that can be closed (its `shutdown` came with 3.13); a rendezvous for capacity 0."""
-
-    def __init__(self, capacity: int) -> None:
-        super().__init__(maxsize=max(capacity, 1))
-        self.rendezvous = capacity == 0
-        self.closed = False
-        self.taken = threading.Condition(self.mutex)
-        self.given_count = self.taken_count = 0
-        self.takers = 0
-
-    def close(self) -> None:
-        with self.mutex:
-            self.closed = True
-            self.not_empty.notify_all()
-            self.not_full.notify_all()
-            self.taken.notify_all()
-
-    def take(self, timeout: float | None) -> Any:
-        with self.not_empty:
-            self.takers += 1
-            try:
-                _await(self.not_empty, lambda: self._qsize() or self.closed, timeout)
-            finally:
-                self.takers -= 1
-            if not self._qsize():
-                raise ChannelClosed("the channel is closed and empty")
-            return self._take()
-
-    def _take(self) -> Any:
-        item = self._get()
-        self.taken_count += 1
-        self.not_full.notify()
-        if self.rendezvous:
-            self.taken.notify_all()
-        return item
-
-    def give(self, item: Any, timeout: float | None) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self.not_full:
-            _await(self.not_full, lambda: self._qsize() < self.maxsize or self.closed, timeout)
-            if self.closed:
-                raise ChannelClosed("the channel is closed")
-            self._put(item)
-            self.given_count += 1
-            mine = self.given_count
-            self.not_empty.notify()
-            if self.rendezvous:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                try:
-                    _await(self.taken, lambda: self.taken_count >= mine or self.closed, left)
-                except TimeoutError:
-                    self._recall(item)
-                    raise
-                if self.taken_count < mine:
-                    self._recall(item)
-                    raise ChannelClosed("the channel was closed")
-
-    def _recall(self, item: Any) -> None:
-        """Take back an item that nobody came for: with room for one, it is the one that lies there."""
-        self.queue.pop()
-        self.given_count -= 1
-        self.not_full.notify()
-
-    def try_take(self) -> tuple[bool, Any]:
-        with self.mutex:
-            if self._qsize():
-                return True, self._take()
-            if self.closed:
-                raise ChannelClosed("the channel is closed and empty")
-            return False, None
-
-    def try_give(self, item: Any) -> bool:
-        with self.mutex:
-            if self.closed:
-                raise ChannelClosed("the channel is closed")
-            room = self.takers - self._qsize() if self.rendezvous else self.maxsize - self._qsize()
-            if room <= 0:
-                return False
-            self._put(item)
-            self.given_count += 1
-            self.not_empty.notify()
-            return True
-
-
-def _await(condition: threading.Condition, predicate: Callable[[], Any], timeout: float | None) -> None:
-    if not condition.wait_for(predicate, timeout):
-        raise TimeoutError

@@ -127,7 +127,11 @@ class Semaphore:
 
     def acquire(self) -> Acquire:
         """Ask for a permit. ``yield`` gives the semaphore itself, for use in a ``with``."""
-        return Acquire(self)
+        request = Acquire()
+        request.waiter = None
+        request.semaphore = self
+        request.waiting = True
+        return request
 
     def release(self) -> None:
         """Give a permit back, to the one who has waited longest."""
@@ -227,10 +231,8 @@ class Acquire(Request):
     verb = "lock"
     often_at_once = True
 
-    def __init__(self, semaphore: Semaphore) -> None:
-        self.waiter = None
-        self.semaphore = semaphore
-        self.waiting = True
+    semaphore: Semaphore
+    waiting: bool
 
     def begin(self, waiter: Waiter) -> Any:
         self.claim(waiter)
@@ -252,7 +254,8 @@ class Acquire(Request):
         return self.semaphore
 
     def attempt(self) -> tuple[bool, Any]:
-        return self.semaphore._on_threads().acquire(blocking=False), self.semaphore
+        semaphore = self.semaphore
+        return (semaphore._threads or semaphore._on_threads()).acquire(False), semaphore
 
     def describe(self) -> str:
         return self.semaphore._described()

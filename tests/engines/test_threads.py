@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 
 import pytest
@@ -403,9 +404,14 @@ SAME = {
 }
 
 
+# What is not written down goes a shorter way.
+TRACES = pytest.mark.parametrize("trace", ["on", "off"])
+
+
+@TRACES
 @pytest.mark.parametrize("what", SAME)
-def test_threads_come_to_the_same_results(what):
-    ran = on_both_sides(SAME[what])
+def test_threads_come_to_the_same_results(what, trace):
+    ran = on_both_sides(SAME[what], trace=trace)
     assert ran.run.error is None
     assert ran.results, "nothing was compared"
     assert ran.threads == ran.results
@@ -517,25 +523,53 @@ def test_a_request_that_is_answered_at_once_counts_as_a_resumption():
     assert ours.resumptions == theirs.resumptions == 201
 
 
+def test_a_thread_that_only_lets_others_run_does_not_sleep():
+    # On Linux `time.sleep(0)` takes some 60 µs though nobody wants the GIL: that would flatter coroutines.
+    run = on_both_sides("""
+        import time
+        def f():
+            bare, asleep = [], []
+            for _ in range(100):
+                begun = time.perf_counter()
+                for _ in range(5):
+                    yield
+                between = time.perf_counter()
+                for _ in range(5):
+                    time.sleep(0.00001)
+                bare.append(between - begun)
+                asleep.append(time.perf_counter() - between)
+            return min(bare), min(asleep)
+        f()
+    """, trace="off").run  # fmt: skip
+    bare, asleep = run.baseline.tasks[1].result()
+    assert bare < asleep
+
+
 def test_an_error_in_a_thread_is_told_with_its_result():
     run = on_both_sides("def bad():\n    yield\n    1 / 0\nbad()").run.baseline
     assert run.tasks[1].state is State.FAILED
     assert "ZeroDivisionError" in str(run.tasks[1]._error)
 
 
-def test_consumers_that_wait_for_more_are_left_over_and_the_run_ends():
-    run = on_both_sides("""
+@TRACES
+@pytest.mark.parametrize(
+    "get, put", [("yield c.get()", "yield c.put(n)"), ("q.get()\nyield", "q.put(n)\nyield")]
+)
+def test_consumers_that_wait_for_more_are_left_over_and_the_run_ends(get, put, trace):
+    get, put = (textwrap.indent(text, 16 * " ").lstrip() for text in (get, put))
+    run = on_both_sides(f"""
+        import queue
         from coro_magic import Channel
-        c = Channel()
+        c, q = Channel(), queue.Queue()
         def consumer():
             while True:
-                yield c.get()
+                {get}
         def producer():
             for n in range(3):
-                yield c.put(n)
+                {put}
         consumer()
         producer()
-    """, baseline_budget=30).run.baseline  # fmt: skip
+    """, baseline_budget=30, trace=trace).run.baseline  # fmt: skip
     assert run.complete and run.elapsed < 20
     assert [str(task.state) for task in run.tasks] == ["done", "left over", "done"]
 
