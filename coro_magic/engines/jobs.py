@@ -128,6 +128,19 @@ class Report:
         """How many coroutines or threads there were, the body not counted."""
         return self.started - self.has_body
 
+    @property
+    def shortfall(self) -> str:
+        """Why its figures are none to compare, to be said of coroutines or threads; nothing if they are."""
+        if self.refused:
+            return f"could not all be started: the system gave {self.count:,}"
+        if not self.complete:
+            return f"were stopped after {self.elapsed:.1f} s"
+        if self.states.get(State.FAILED):
+            return f"failed: {self.states[State.FAILED]:,} of {self.count:,}"
+        if self.count and self.states.get(State.LEFT_OVER) == self.count:
+            return "waited for messages, all of them, and nobody was left to send one"
+        return ""
+
 
 class Cannot(Exception):
     """The engine that a job names cannot run its program; the message says why, in words for the user."""

@@ -95,11 +95,12 @@ class Worker:
     def _receive(self, deadline: float) -> bytes | None:
         """Give the next message of the worker's; None if it is gone."""
         assert self._process is not None and self._process.stdout is not None
-        stream = self._process.stdout
+        stream, began = self._process.stdout, time.monotonic()
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise NoBaseline("the worker process did not answer; it was ended")
+                waited = time.monotonic() - began
+                raise NoBaseline(f"the worker process did not answer within {waited:.0f} s, and was ended")
             ready, _, _ = select.select([stream], [], [], min(left, 1.0))
             if ready:
                 break
@@ -146,6 +147,13 @@ if hasattr(os, "register_at_fork"):
 def get_ready() -> None:
     """Start the worker process and wait until it is up, if it is not."""
     _worker.get_ready()
+
+
+def renew() -> None:
+    """End the worker process, if there is one, and start another: one that has done nothing yet."""
+    with _one_at_a_time:
+        _worker.kill()
+        _worker.start()
 
 
 def ask(job: Job) -> Report:

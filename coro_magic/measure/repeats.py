@@ -7,6 +7,7 @@ spread. Who goes first changes with every pair, so that neither always finds the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.jobs import Job, Report
-from ..language import State
 from .process import NoBaseline, ask
 
 Floats = NDArray[np.float64]
 
-# The middle nine tenths of the pairs are their spread; where equal times are among them, it is noise.
-SPREAD = (0.05, 0.95)
+SPREAD = (0.05, 0.95)  # the middle nine tenths of the pairs
+CONFIDENCE = 0.95
+ENOUGH = 6  # of fewer pairs even the farthest apart do not hold the median between them as surely as that
+SIDES = ("coroutines", "threads")
 TIMES = ("coroutines", "threads", "coroutines_cpu", "threads_cpu")
-ENOUGH = 3  # fewer pairs have no spread to speak of
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,33 @@ class Repeats:
         return float(low), float(high)
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """Between which ratios the median lies that ever more pairs would come to, with 95 % confidence.
+
+        It takes nothing for granted of how the ratios are distributed: of any pairs, each lies above that
+        median as easily as below it (W. R. Thompson, "On confidence ranges for the median", Annals of
+        Mathematical Statistics 7, 1936). More pairs make it narrower. Of fewer than `ENOUGH` it is the lowest
+        and the highest ratio, and less sure; nan without a pair.
+        """
+        if not len(self):
+            return float("nan"), float("nan")
+        ratios = np.sort(self.ratios)
+        outside = _left_out(len(ratios))
+        return float(ratios[outside]), float(ratios[-1 - outside])
+
+    @property
     def within_noise(self) -> bool:
-        """Whether the pairs do not tell who is faster: equal times lie within their spread."""
-        low, high = self.spread
+        """Whether the pairs do not tell who is faster: equal times lie within the `interval`."""
+        low, high = self.interval
         return len(self) < ENOUGH or low <= 1.0 <= high
+
+
+def _left_out(pairs: int) -> int:
+    """Give how many of some sorted ratios may be left out at each end, the rest still holding the median."""
+    left_out, tail = 0, 0.5**pairs
+    while (tail := tail + math.comb(pairs, left_out + 1) * 0.5**pairs) <= (1 - CONFIDENCE) / 2:
+        left_out += 1
+    return left_out
 
 
 def conduct(
@@ -92,13 +116,15 @@ def conduct(
     """
     pairs: list[tuple[Report, Report]] = []
     note = ""
-    sides = [job.measuring(engine) for engine in ("coroutines", "threads")]
+    sides = [job.measuring(engine) for engine in SIDES]
     try:
         while len(pairs) < wanted and not note:
             tell(len(pairs))
             order = (0, 1) if len(pairs) % 2 == 0 else (1, 0)
             reports = {which: ask(sides[which]) for which in order}
-            note = _why_not(reports[0], "coroutines") or _why_not(reports[1], "threads")
+            for which, side in enumerate(SIDES):
+                why = reports[which].shortfall
+                note = note or (why and f"the {side} {why}")
             if not note:
                 pairs.append((reports[0], reports[1]))
     except KeyboardInterrupt:
@@ -114,14 +140,3 @@ def conduct(
         np.array([report.cpu for report in threads], np.float64),
         note,
     )
-
-
-def _why_not(report: Report, side: str) -> str:
-    """Say why a report cannot be compared, or nothing."""
-    if report.refused:
-        return f"the {side} could not all be started"
-    if not report.complete:
-        return f"the {side} were stopped after {report.elapsed:.1f} s"
-    if report.states.get(State.FAILED):
-        return f"{report.states[State.FAILED]:,} of the {side} failed"
-    return ""

@@ -1,13 +1,16 @@
 """A program for many values of a name, on both engines: what one more coroutine costs, and one more thread.
 
-Every point is measured in the worker process, untraced, each side in turn. Once the threads of a point cannot
-be started, or run past their budget, no larger one is tried with threads.
+Every point is measured in a worker process, untraced, each side in turn: a new one for every point, because
+memory that was freed would be used again, and its growth not seen. Once the threads of a point cannot be
+started, or run past their budget, no larger one is tried with threads.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +20,12 @@ from numpy.typing import NDArray
 from ..engines.calls import Call, Calls
 from ..engines.jobs import Job, Report
 from ..engines.program import Program
-from ..language import State
 from .baseline import imported_by, prepare
 from .options import Options
-from .process import NoBaseline, ask
+from .process import NoBaseline, ask, renew
+from .repeats import SIDES, Repeats
 from .run import Run
+from .values import check_different
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +34,8 @@ Floats = NDArray[np.float64]
 _MIN_BUDGET = 2.0  # seconds
 _BUDGET_FACTOR = 10
 _BUDGET = 60.0  # seconds; for the coroutines of one point
-SIDES = ("coroutines", "threads")
+_QUICK = 0.1  # seconds; a first point that takes longer is not run again before every other
+_FRESH = 100  # points, up to which each has a process of its own
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Measured:
     seconds, cpu:
         Seconds by the clock, and of processor time, float64 of shape (repeats,).
     memory:
-        By how many bytes the process grew at most, the median of the repeats; nan where nobody knows.
+        By how many bytes the process grew, in the repeat in which it grew most; nan where nobody knows.
     switches:
         Of coroutines, how many steps they made; 0 of threads, where without a trace nobody counts.
     note:
@@ -71,6 +76,14 @@ class Point:
     values: dict[str, float]
     coroutines: Measured | None
     threads: Measured | None
+
+    @property
+    def pairs(self) -> Repeats | None:
+        """Both sides' times, as many pairs as there are repeats; None unless both came to their ends."""
+        ours, theirs = self.coroutines, self.threads
+        if not (ours and theirs and ours.whole and theirs.whole):
+            return None
+        return Repeats(len(ours.seconds), ours.seconds, theirs.seconds, ours.cpu, theirs.cpu)
 
 
 @dataclass
@@ -122,7 +135,8 @@ class Sweep:
     @property
     def ratios(self) -> Floats:
         """How many times as fast as the threads the coroutines were, at every point; shape (points,)."""
-        return self.column("threads", "seconds") / self.column("coroutines", "seconds")
+        pairs = [point.pairs for point in self.points]
+        return np.array([float("nan") if each is None else each.median for each in pairs], np.float64)
 
     @property
     def limits(self) -> list[Point]:
@@ -174,17 +188,25 @@ def conduct(
     grid = [dict(zip(names, each, strict=True)) for each in itertools.product(*values.values())]
     sweep = Sweep(names, wanted=len(grid))
     given_up: list[dict[str, float]] = []
+    quick, smallest = True, min(grid, key=lambda each: math.prod(map(abs, each.values())))
     try:
         for number, at in enumerate(grid):
             said = f"sweep, point {number + 1} of {len(grid)}: " + said_values(at)
             job = job_of(at)
-            if not number:
-                # What is done for the first time (imports, caches) would be paid for by the first point.
-                for side in SIDES[: 1 + threads]:
-                    ask(job.measuring(side))
+            if number and len(grid) <= _FRESH:
+                # What the point before has freed this one would use without growing.
+                renew()
+            first = {}
+            if not number or (quick and len(grid) <= _FRESH):
+                # What is done for the first time (imports, caches) would be paid for by the point.
+                warm = job_of(smallest)
+                first = {side: ask(warm.measuring(side)) for side in SIDES[: 1 + threads]}
+                quick = max(report.elapsed for report in first.values()) < _QUICK
             too_many = any(all(at[name] >= limit[name] for name in names) for limit in given_up)
             tell(said)
             point = _measured(at, job, max(repeat, 1), threads and not too_many, budget_of)
+            if at == smallest:
+                point = _grown(point, first)
             sweep.points.append(point)
             if point.threads is not None and not point.threads.whole:
                 given_up.append(at)
@@ -194,7 +216,8 @@ def conduct(
     except KeyboardInterrupt:
         sweep.note = "interrupted"
     except NoBaseline as reason:
-        sweep.note = str(reason)
+        at = grid[min(len(sweep.points), len(grid) - 1)]
+        sweep.note = f"{said_values(at)}: {reason}"
     return sweep
 
 
@@ -227,8 +250,7 @@ def sweep(
     checked = Options.of(**options)
     if not callable(function):
         raise TypeError(f"sweep() takes a function, not {type(function).__name__}")
-    if not values or not all(len(each) for each in values.values()):
-        raise ValueError("sweep() takes a dict of names with their values, and there are none")
+    values = _checked_values(function, values)
     namespace = getattr(function, "__globals__", {})
     first = Calls((Call(function, (), {name: each[0] for name, each in values.items()}),))
     job = job_for(first, prepare(first, namespace), checked)
@@ -240,6 +262,31 @@ def sweep(
         values, job_of, repeat=checked.repeat, threads=checked.threads,
         budget_of=lambda seconds: threads_budget(checked, seconds),
     )  # fmt: skip
+
+
+def _checked_values(
+    function: Callable[..., Any], values: Mapping[str, Sequence[float]]
+) -> dict[str, list[float]]:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"sweep() takes a dict of names with their values, not {type(values).__name__}")
+    checked: dict[str, list[float]] = {}
+    for name, each in values.items():
+        if isinstance(each, str | bytes) or not isinstance(each, Iterable):
+            raise TypeError(f"sweep() takes a list of numbers for {name}, not {each!r}")
+        checked[name] = list(each)
+        for value in checked[name]:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"sweep() takes numbers for {name}, and {value!r} is none")
+        check_different(name, checked[name])
+    if not checked or not all(checked.values()):
+        raise ValueError("sweep() takes a dict of names with their values, and there are none")
+    try:
+        inspect.signature(function).bind(**{name: each[0] for name, each in checked.items()})
+    except TypeError as wrong:
+        raise TypeError(f"sweep() calls the function with {', '.join(checked)}: {wrong}") from None
+    except ValueError:
+        pass  # a built-in function that does not tell what it takes
+    return checked
 
 
 def job_for(program: Program | Calls, carried: bytes, options: Options) -> Job:
@@ -271,7 +318,7 @@ def _measured(
     reports: dict[str, list[Report]] = {side: [] for side in SIDES}
     for side in _in_turns(repeat, with_threads):
         done = reports[side]
-        if done and _note(done[-1]):
+        if done and done[-1].shortfall:
             continue  # a side that could not do it is not asked again
         budget = job.budget
         if side == "threads" and reports["coroutines"]:
@@ -279,6 +326,19 @@ def _measured(
         done.append(ask(job.measuring(side, budget)))
     coroutines, threads = (_summed_up(reports[side]) for side in SIDES)
     return Point(at, coroutines, threads)
+
+
+def _grown(point: Point, before: Mapping[str, Report]) -> Point:
+    """Give a point whose memory is seen in the same runs before it, when nothing had been freed yet."""
+
+    def grown(side: str) -> Measured | None:
+        measured: Measured | None = getattr(point, side)
+        memory = before[side].memory if side in before else None
+        if measured is None or memory is None:
+            return measured
+        return replace(measured, memory=max(measured.memory, float(memory)))
+
+    return replace(point, coroutines=grown("coroutines"), threads=grown("threads"))
 
 
 def _in_turns(repeat: int, with_threads: bool) -> Iterator[str]:
@@ -296,17 +356,8 @@ def _summed_up(reports: list[Report]) -> Measured | None:
         count=reports[0].count,
         seconds=np.array([report.elapsed for report in reports], np.float64),
         cpu=np.array([report.cpu for report in reports], np.float64),
-        memory=float(np.median(known)) if known else float("nan"),
+        # What one repeat has freed the next may use without growing.
+        memory=float(max(known, default=np.nan)),
         switches=reports[0].switches,
-        note=_note(reports[-1]),
+        note=reports[-1].shortfall,
     )
-
-
-def _note(report: Report) -> str:
-    if report.refused:
-        return f"could not be started: the system gave {report.count:,}"
-    if not report.complete:
-        return f"were stopped after {report.elapsed:.1f} s"
-    if report.states.get(State.FAILED):
-        return f"failed: {report.states[State.FAILED]:,} of {report.count:,}"
-    return ""

@@ -35,10 +35,25 @@ def values_of(text: str) -> dict[str, list[float]]:
         if name in found:
             raise ValueError(f"has {name} twice")
         found[name] = _range(said) if ":" in said else [_number(each) for each in said.split(",")]
+    for name, values in found.items():
+        check_different(name, values)
     points = math.prod(len(values) for values in found.values())
     if points > _MOST:
         raise ValueError(f"has {points:,} points, and {_MOST:,} is the most")
     return found
+
+
+def check_different(name: str, values: list[float]) -> None:
+    """See to it that no value is there twice: a point more would tell nothing more.
+
+    Raises
+    ------
+    ValueError
+        If one is.
+    """
+    twice = [value for at, value in enumerate(values) if value in values[:at]]
+    if twice:
+        raise ValueError(f"has {twice[0]:g} twice for {name} (--repeat measures a point again)")
 
 
 def _number(text: str) -> float:

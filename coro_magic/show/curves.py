@@ -7,11 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from ..measure.sweep import SIDES, Floats, Measured, Point, Sweep, said_values
+from ..measure.repeats import SIDES
+from ..measure.sweep import Floats, Measured, Point, Sweep, said_values
 from . import headings, palette
 from .sheet import Sheet, amount, own_style, say
 from .text import count, duration, factor, number, one_line, times
-from .verdict import CHANCE
+from .verdict import Verdict, judged_pairs
 
 _STYLE = {
     "coroutines": (palette.RUNNING, "-", "o"),
@@ -167,40 +168,42 @@ def words(sweep: Sweep) -> str:
         lines.append(f"{number(len(sweep.points))} of {count(sweep.wanted, 'point')} were measured{why}")
     repeats = max((len(point.coroutines.seconds) for point in sweep.points if point.coroutines), default=0)
     if repeats == 1:
-        lines.append("each side ran once at every point, untraced (--repeat 5 gives medians)")
+        lines.append("each side ran once at every point, untraced (--repeat 10 gives medians)")
     elif repeats:
         lines.append(f"medians of {number(repeats)} untraced runs of each side, in turns")
     return "\n".join(lines)
 
 
 def _headline(sweep: Sweep) -> str:
-    ratios = sweep.ratios
-    known = np.flatnonzero(np.isfinite(ratios))
+    known = np.flatnonzero(np.isfinite(sweep.ratios))
     said = f"a sweep over {', '.join(one_line(name, 30) for name in sweep.names)}"
     if not len(known):
         return f"{said}, {count(len(sweep.points), 'point')}"
     first, last = int(known[0]), int(known[-1])
-    ends = [(first, _won(float(ratios[first])))]
-    if last != first:
-        ends.append((last, _won(float(ratios[last]))))
-    return f"{said}: " + "; ".join(
-        f"{won} at {said_values(sweep.points[at].values)}" for at, won in ends
-    )
+    ends = [sweep.points[at] for at in dict.fromkeys((first, last))]
+    return f"{said}: " + "; ".join(f"{_won(point)} at {said_values(point.values)}" for point in ends)
 
 
-def _won(ratio: float) -> str:
-    """Say who was faster; one run of each side does not tell small differences."""
-    if max(ratio, 1 / ratio) <= CHANCE:
-        return "about the same"
-    return f"{times(ratio)} as fast as threads" if ratio > 1 else f"threads {times(1 / ratio)} as fast"
+def _won(point: Point) -> str:
+    """Say who was faster, by the rule for a run."""
+    found = judged_pairs(point.pairs)
+    match found.verdict:
+        case Verdict.COROUTINES:
+            return f"{times(found.ratio)} as fast as threads"
+        case Verdict.THREADS:
+            return f"threads {times(found.ratio)} as fast"
+        case _:
+            return str(found.verdict.value)
 
 
 def _line(point: Point) -> str:
     said = f"{said_values(point.values)}: "
     said += f"coroutines {_taken(point.coroutines)}, threads {_taken(point.threads)}"
-    ours, theirs = point.coroutines, point.threads
-    if ours and theirs and ours.whole and theirs.whole:
-        said += f": {factor(float(np.median(theirs.seconds) / np.median(ours.seconds)))} ×"
+    if point.pairs is not None:
+        said += f": {factor(point.pairs.median)} ×"
+        won = judged_pairs(point.pairs).verdict
+        if won not in (Verdict.COROUTINES, Verdict.THREADS):
+            said += f" ({won.value})"
     return said
 
 

@@ -26,10 +26,10 @@ from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
 from ..measure.hazards import Hazard
 from ..measure.options import AGAINST, ONE_PROCESS
-from ..measure.repeats import TIMES, Repeats
+from ..measure.repeats import SIDES, TIMES, Repeats
 from ..measure.run import Difference, Process, Run
 from ..measure.saved import SavedError, SavedErrors
-from ..measure.sweep import SIDES, Measured, Point, Sweep
+from ..measure.sweep import Measured, Point, Sweep
 from .checked import MOST, Part
 from .columns import BY_HAND, DAEMON, HEEDED
 from .document import FORMAT, SCHEMA

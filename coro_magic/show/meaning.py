@@ -205,7 +205,7 @@ def _measured(run: Run, baseline: Run, facts: _Facts) -> list[str]:
         said = [f"{count(len(run.repeats or ()), 'pair')} of runs are too few to tell who won: {taken}."]
     elif found.verdict is Verdict.NOISE:
         said = [f"Neither side can be said to have won: {taken}. The difference is within the noise: equal "
-                f"times lie in the spread of the pairs{by}."]  # fmt: skip
+                f"times are among those that cannot be ruled out{by}."]  # fmt: skip
     else:
         said = [f"Nobody can tell from one run who won: {taken}. Each side ran once, and a difference of "
                 f"{duration(abs(baseline.elapsed - run.elapsed))} may be chance. --repeat 10 can "
@@ -218,12 +218,12 @@ def _measured(run: Run, baseline: Run, facts: _Facts) -> list[str]:
 
 
 def _taken_by_pairs(repeats: Repeats) -> tuple[str, str]:
-    """Say what both sides took in the middle, and how far the pairs are apart."""
+    """Say what both sides took in the middle, and how sure that is."""
     ours, theirs = float(np.median(repeats.coroutines)), float(np.median(repeats.threads))
-    low, high = repeats.spread
+    low, high = repeats.interval
     taken = f"coroutines took {duration(ours)}, threads {duration(theirs)}"
     taken += f" (the medians of {count(len(repeats), 'pair')}, untraced and in turns)"
-    return taken, f" (threads' time by coroutines', pair by pair: {factor(low)} to {factor(high)})"
+    return taken, f" (threads' time by coroutines', in the middle: {factor(low)} to {factor(high)})"
 
 
 def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:

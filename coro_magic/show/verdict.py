@@ -59,15 +59,29 @@ def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeat
     if not baseline.complete:
         verdict = Verdict.COROUTINES if ratio > ABOUT_THE_SAME else Verdict.UNKNOWN
         return Judged(verdict, ratio, bound=True)
-    faster = Verdict.COROUTINES if ratio > 1 else Verdict.THREADS
-    apart, ratio = abs(baseline.elapsed - run.elapsed), max(ratio, 1 / ratio)
-    if repeats is not None and len(repeats):
-        if len(repeats) < ENOUGH:
-            return Judged(Verdict.FEW, ratio)
-        return Judged(Verdict.NOISE if repeats.within_noise else faster, ratio)
+    return _of_times(run.elapsed, baseline.elapsed, repeats)
+
+
+def judged_pairs(pairs: Repeats | None) -> Judged:
+    """Say which side was faster in some pairs of runs; a single one is a run of each side."""
+    if pairs is None or not len(pairs):
+        return Judged(Verdict.NONE)
+    return _of_times(float(pairs.coroutines[0]), float(pairs.threads[0]), pairs if len(pairs) > 1 else None)
+
+
+def _of_times(ours: float, theirs: float, pairs: Repeats | None) -> Judged:
+    """Judge what one run of each side took, or pairs of runs if there are any."""
+    several = pairs is not None and len(pairs) > 0
+    ratio = pairs.median if pairs is not None and several else theirs / ours
+    faster, ratio = (Verdict.COROUTINES if ratio > 1 else Verdict.THREADS), max(ratio, 1 / ratio)
+    if pairs is not None and several:
+        if len(pairs) >= ENOUGH:
+            return Judged(Verdict.NOISE if pairs.within_noise else faster, ratio)
+        low, high = pairs.interval
+        return Judged(faster if low > CHANCE or high < 1 / CHANCE else Verdict.FEW, ratio)
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)
-    return Judged(Verdict.CHANCE if ratio <= CHANCE or apart < MOMENT else faster, ratio)
+    return Judged(Verdict.CHANCE if ratio <= CHANCE or abs(theirs - ours) < MOMENT else faster, ratio)
 
 
 def _comparable(run: Run, baseline: Run) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
 from ..engines.trace import STATE_CODES, Trace
 from ..language import State, Task, Where
+from ..measure.repeats import ENOUGH
 from .others import about_others, with_both
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
@@ -56,12 +57,21 @@ def headline(run: Run) -> str:
     ours = coroutines_side(run)
     if run.baseline is None:
         return ours
-    return f"{ours}; {threads_side(run.baseline)}" + comparison(run)
+    return f"{ours}; {threads_side(run.baseline, _taken(run, 'threads'))}" + comparison(run)
+
+
+def _taken(run: Run, side: str) -> float:
+    """Give what the ratio beside it is made of: the median of the pairs, where there are any."""
+    if run.repeats is not None and len(run.repeats):
+        return float(np.median(getattr(run.repeats, side)))
+    return run.elapsed if side == "coroutines" or run.baseline is None else run.baseline.elapsed
 
 
 def coroutines_side(run: Run) -> str:
     """Give the coroutines' half of the headline."""
-    time = f"in {duration(run.elapsed)} of virtual time" if run.virtual else duration(run.elapsed)
+    time = duration(_taken(run, "coroutines"))
+    if run.virtual:
+        time = f"in {time} of virtual time"
     failed = sum(1 for task in run.tasks if task.state is State.FAILED)
     parts = [count(run.count, "coroutine"), where_they_ran(run), time]
     if failed:
@@ -80,8 +90,8 @@ def where_they_ran(run: Run) -> str:
     return count(len(run.processes), "process", "processes") if run.processes else "1 thread"
 
 
-def threads_side(baseline: Run) -> str:
-    """Give the threads' half of the headline."""
+def threads_side(baseline: Run, seconds: float) -> str:
+    """Give the threads' half of the headline; `seconds` is what they took, where they ended."""
     if baseline.started < baseline.wanted:
         return f"threads: {number(baseline.started)} of {number(baseline.wanted)} could be started"
     threads = count(baseline.started or baseline.count, "thread")
@@ -89,7 +99,7 @@ def threads_side(baseline: Run) -> str:
         return f"{threads}, more than {duration(baseline.elapsed)} (stopped)"
     failed = sum(1 for task in baseline.tasks if task.state is State.FAILED)
     how = f", {number(failed)} failed" if failed else ", failed" if baseline.error is not None else ""
-    return f"{threads}, {duration(baseline.elapsed)}{how}"
+    return f"{threads}, {duration(seconds)}{how}"
 
 
 def comparison(run: Run) -> str:
@@ -112,10 +122,14 @@ def _of_pairs(run: Run, threads_won: bool = False) -> str:
     repeats = run.repeats
     if repeats is None or not len(repeats):
         return ""
-    low, high = repeats.spread
+    low, high = repeats.interval
     if threads_won:
         low, high = 1 / high, 1 / low
     return f" ({factor(low)} to {factor(high)}, median of {count(len(repeats), 'untraced pair')})"
+
+
+def _between(bounds: tuple[float, float]) -> str:
+    return f"{factor(bounds[0])} to {factor(bounds[1])}"
 
 
 # While it runs.
@@ -345,16 +359,19 @@ def _how_measured(run: Run) -> list[str]:
         return [f"each side ran once{traced}: a measurement, not a benchmark (--repeat 10 makes one)"]
     lines = []
     if len(repeats):
-        low, high = repeats.spread
+        sure = "95 % confidence" if len(repeats) >= ENOUGH else "the lowest and the highest"
         lines.append(
-            f"{count(len(repeats), 'pair')}, untraced and in turns, in one process: "
-            f"coroutines {duration(float(np.median(repeats.coroutines)))}, "
-            f"threads {duration(float(np.median(repeats.threads)))}; "
-            f"threads' time by coroutines' {factor(repeats.median)} ({factor(low)} to {factor(high)})"
+            f"{count(len(repeats), 'pair')}, untraced and in turns, in one process: threads' time by "
+            f"coroutines' {factor(repeats.median)}, in the middle ({_between(repeats.interval)}, {sure}); "
+            f"single pairs {_between(repeats.spread)}"
             + (f": {judged(run).verdict.value}" if repeats.within_noise else "")
         )
-        traced = ", and traced" if run.trace.recording else ""
-        lines.append(f"what the picture shows is one more run of each side{traced}")
+        if run.baseline is not None:
+            traced = ", traced" if run.trace.recording else ""
+            lines.append(
+                f"what the picture shows is one more run of each side{traced}: coroutines "
+                f"{duration(run.elapsed)}, threads {duration(run.baseline.elapsed)}"
+            )
     if repeats.note:
         lines.append(f"of {count(repeats.wanted, 'repeat')} {number(len(repeats))} were made: {repeats.note}")
     return lines

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from cells import on_both_sides
+from hypothesis import given
+from hypothesis import strategies as st
 
 import coro_magic
 from coro_magic.measure import process
 from coro_magic.measure.options import Options
+from coro_magic.measure.repeats import ENOUGH, Repeats
 
 SLEEPERS = """
 import time
@@ -114,3 +118,24 @@ def test_where_there_are_only_generators_driven_by_hand_they_are_repeated():
     ran = on_both_sides(source, repeat=2)
     assert ran.run.count == 1 and not ran.run.nobody_finished
     assert len(ran.run.repeats) == 2
+
+
+def test_the_interval_holds_the_median_as_often_as_it_says():
+    chance = np.random.default_rng(1)
+    held = 0
+    for _ in range(400):
+        times = chance.lognormal(size=15)
+        low, high = Repeats(15, np.ones(15), times, np.ones(15), times).interval
+        held += low <= 1.0 <= high
+    assert held / 400 > 0.94
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=60))
+def test_the_interval_is_made_of_pairs_and_lies_around_their_median(times):
+    ones, times = np.ones(len(times)), np.array(times)
+    repeats = Repeats(len(times), ones, times, ones, times)
+    low, high = repeats.interval
+    assert low <= repeats.median <= high
+    assert {low, high} <= set(repeats.ratios.tolist())
+    if len(times) < ENOUGH:
+        assert (low, high) == (times.min(), times.max())

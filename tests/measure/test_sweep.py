@@ -106,6 +106,32 @@ def test_memory_is_known_on_linux_and_grows_with_what_a_program_holds():
     assert large > 30_000_000 > small
 
 
+def test_memory_is_what_a_point_needs_whatever_was_measured_before_it():
+    for numbers in ([20_000, 300_000], [300_000, 20_000]):
+        found = coro_magic.sweep(keeping, {"n": numbers}, repeat=2).column("coroutines", "memory")
+        if np.isnan(found).any():
+            pytest.skip("this system does not tell how large a process was")
+        # What was freed before is used again: in one process the last would have needed next to nothing.
+        assert min(found) > 1_000_000 and max(found) > 20_000_000
+
+
+def keeping(n):
+    kept = [[each] for each in range(n)]
+    yield
+    return len(kept)
+
+
+def test_a_cell_in_which_nobody_finishes_is_not_compared():
+    sweep = on_both_sides("""
+        from coro_magic import Channel
+        n = 1
+        c = Channel()
+        def waiter(): yield c.get()
+        for _ in range(n): waiter()
+    """, sweep="n=1,3").run.sweep  # fmt: skip
+    assert "waited for messages, all of them" in sweep.note and not np.isfinite(sweep.ratios).any()
+
+
 def holding(n):
     kept = bytearray(n * 1_000_000)
     yield
@@ -137,6 +163,14 @@ def test_functions_are_swept_over_their_arguments_and_not_over_names():
         coro_magic.run(one, sweep="n=1,2")
     with pytest.raises(TypeError):
         coro_magic.sweep(3, {"n": [1]})
+    for wrong, kind, message in (
+        ({"n": 5}, TypeError, "a list of numbers for n, not 5"), ({"n": "abc"}, TypeError, "not 'abc'"),
+        ({"n": ["1"]}, TypeError, "'1' is none"), ({"m": [1]}, TypeError, "with m"),
+        ([1], TypeError, "a dict"),
+        ({"n": [1, 2, 1]}, ValueError, "has 1 twice"),
+    ):  # fmt: skip
+        with pytest.raises(kind, match=message):
+            coro_magic.sweep(many, wrong)
     with pytest.raises(ValueError, match="none"):
         coro_magic.sweep(many, {})
 
