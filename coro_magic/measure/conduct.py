@@ -256,6 +256,7 @@ def _sweep(
         lambda at: replace(job, program=program.with_values(at), values=at),
         repeat=options.repeat,
         threads=options.threads,
+        others=options.others,
         tell=say,
         budget_of=lambda seconds: sweep.threads_budget(options, seconds),
     )

@@ -1,8 +1,9 @@
 """A program for many values of a name, on both engines: what one more coroutine costs, and one more thread.
 
-Every point is measured in a worker process, untraced, each side in turn: a new one for every point, because
-memory that was freed would be used again, and its growth not seen. Once the threads of a point cannot be
-started, or run past their budget, no larger one is tried with threads.
+Every point is measured in a worker process, untraced, each side in turn (the other sides of ``--against``,
+too): each in a new one at every point, because memory that was freed is used again, and its growth not seen.
+Once the threads of a point cannot be started, or run past their budget, no larger one is tried with threads;
+so it is with the others.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ Floats = NDArray[np.float64]
 _MIN_BUDGET = 2.0  # seconds
 _BUDGET_FACTOR = 10
 _BUDGET = 60.0  # seconds; for the coroutines of one point
-_QUICK = 0.1  # seconds; a first point that takes longer is not run again before every other
-_FRESH = 100  # points, up to which each has a process of its own
+_QUICK = 0.1  # seconds
+_FRESH = 100  # points, up to which each side of each has a process of its own
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Point:
-    """One value of every name, and what each side took; None where that was not tried."""
+    """One value of every name, and what each side took; None where that was not tried.
+
+    `others` are the other sides of ``--against`` that were tried, by name.
+    """
 
     values: dict[str, float]
     coroutines: Measured | None
     threads: Measured | None
+    others: dict[str, Measured] = field(default_factory=dict)
+
+    def side(self, name: str) -> Measured | None:
+        """Give what a side took, by its name: ``"coroutines"``, ``"threads"``, ``"asyncio"`` ..."""
+        if name in SIDES:
+            measured: Measured | None = getattr(self, name)
+            return measured
+        return self.others.get(name)
 
     @property
     def pairs(self) -> Repeats | None:
@@ -100,12 +112,21 @@ class Sweep:
         How many points were asked for.
     note:
         Why there are fewer, or ``""``.
+    other_notes:
+        Why one of the other sides is missing, by its name.
     """
 
     names: tuple[str, ...]
     points: list[Point] = field(default_factory=list)
     wanted: int = 0
     note: str = ""
+    other_notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The sides that were tried at some point: coroutines and threads first."""
+        others = dict.fromkeys(name for point in self.points for name in point.others)
+        return (*(side for side in SIDES if any(point.side(side) for point in self.points)), *others)
 
     def column(self, side: str, what: str) -> Floats:
         """Give a figure at every point; float64 of shape (points,), nan where there is none.
@@ -113,7 +134,7 @@ class Sweep:
         Parameters
         ----------
         side:
-            ``"coroutines"`` or ``"threads"``.
+            ``"coroutines"``, ``"threads"`` or the name of another of the `sides`.
         what:
             ``"seconds"`` or ``"cpu"`` (the median of the repeats), ``"memory"`` in bytes, ``"count"``, or
             ``"throughput"``: the steps that the coroutines make, by the seconds that this side takes for
@@ -124,7 +145,7 @@ class Sweep:
         return np.array([self._figure(point, side, what) for point in self.points], np.float64)
 
     def _figure(self, point: Point, side: str, what: str) -> float:
-        measured: Measured | None = getattr(point, side)
+        measured = point.side(side)
         if measured is None or not measured.whole:
             return float("nan")
         if what == "throughput":
@@ -164,6 +185,7 @@ def conduct(
     *,
     repeat: int = 1,
     threads: bool = True,
+    others: Sequence[str] = (),
     tell: Callable[[str], None] = lambda what: None,
     budget_of: Callable[[float], float],
 ) -> Sweep:
@@ -177,6 +199,8 @@ def conduct(
         How many times each side runs at every point, in turns.
     threads:
         Whether to measure threads.
+    others:
+        What else to measure: engines, as ``--against`` names them.
     tell:
         Called with what is measured next.
     budget_of:
@@ -187,29 +211,32 @@ def conduct(
     names = tuple(values)
     grid = [dict(zip(names, each, strict=True)) for each in itertools.product(*values.values())]
     sweep = Sweep(names, wanted=len(grid))
-    given_up: list[dict[str, float]] = []
-    quick, smallest = True, min(grid, key=lambda each: math.prod(map(abs, each.values())))
+    # Where a side could not go on.
+    given_up: dict[str, list[dict[str, float]]] = {side: [] for side in (*SIDES, *others)}
+    smallest = min(grid, key=lambda each: math.prod(map(abs, each.values())))
     try:
+        measuring = _Measuring(
+            job_of(smallest), len(grid) <= _FRESH, max(repeat, 1), budget_of, sweep.other_notes
+        )
         for number, at in enumerate(grid):
             said = f"sweep, point {number + 1} of {len(grid)}: " + said_values(at)
             job = job_of(at)
-            if number and len(grid) <= _FRESH:
-                # What the point before has freed this one would use without growing.
-                renew()
-            first = {}
-            if not number or (quick and len(grid) <= _FRESH):
-                # What is done for the first time (imports, caches) would be paid for by the point.
-                warm = job_of(smallest)
-                first = {side: ask(warm.measuring(side)) for side in SIDES[: 1 + threads]}
-                quick = max(report.elapsed for report in first.values()) < _QUICK
-            too_many = any(all(at[name] >= limit[name] for name in names) for limit in given_up)
+            wanted = [
+                side
+                for side in (*SIDES[: 1 + threads], *others)
+                if side not in sweep.other_notes
+                and not any(all(at[name] >= limit[name] for name in names) for limit in given_up[side])
+            ]
             tell(said)
-            point = _measured(at, job, max(repeat, 1), threads and not too_many, budget_of)
-            if at == smallest:
-                point = _grown(point, first)
+            reports = measuring.reports(job, wanted)
+            ours, theirs = (_summed_up(reports.pop(side, [])) for side in SIDES)
+            rest = {side: measured for side, each in reports.items() if (measured := _summed_up(each))}
+            point = Point(at, ours, theirs, rest)
             sweep.points.append(point)
-            if point.threads is not None and not point.threads.whole:
-                given_up.append(at)
+            for side in wanted:
+                measured = point.side(side)
+                if measured is not None and not measured.whole:
+                    given_up[side].append(at)
             if point.coroutines is not None and not point.coroutines.whole:
                 sweep.note = f"{said_values(at)}: the coroutines {point.coroutines.note}"
                 break
@@ -237,8 +264,8 @@ def sweep(
     values:
         For each name its values; several names make a grid.
     options:
-        ``order``, ``seed``, ``on_error``, ``repeat``, ``baseline`` and ``baseline_budget``, as for
-        `coro_magic.run`.
+        ``order``, ``seed``, ``on_error``, ``repeat``, ``baseline``, ``baseline_budget`` and ``against``, as
+        for `coro_magic.run`.
 
     Raises
     ------
@@ -259,7 +286,7 @@ def sweep(
         return replace(job, program=Calls((Call(function, (), at),)))
 
     return conduct(
-        values, job_of, repeat=checked.repeat, threads=checked.threads,
+        values, job_of, repeat=checked.repeat, threads=checked.threads, others=checked.others,
         budget_of=lambda seconds: threads_budget(checked, seconds),
     )  # fmt: skip
 
@@ -312,40 +339,62 @@ def said_values(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} = {value:,}" for name, value in values.items())
 
 
-def _measured(
-    at: dict[str, float], job: Job, repeat: int, with_threads: bool, budget_of: Callable[[float], float]
-) -> Point:
-    reports: dict[str, list[Report]] = {side: [] for side in SIDES}
-    for side in _in_turns(repeat, with_threads):
-        done = reports[side]
-        if done and done[-1].shortfall:
-            continue  # a side that could not do it is not asked again
-        budget = job.budget
-        if side == "threads" and reports["coroutines"]:
-            budget = budget_of(max(report.elapsed for report in reports["coroutines"]))
-        done.append(ask(job.measuring(side, budget)))
-    coroutines, threads = (_summed_up(reports[side]) for side in SIDES)
-    return Point(at, coroutines, threads)
+@dataclass
+class _Measuring:
+    """How points are measured: which was said when, and what has shown itself since.
+
+    Attributes
+    ----------
+    warm:
+        What every side runs before a point in a new process: what is done for the first time (imports,
+        caches) would be paid for by the point.
+    fresh:
+        Whether each side has a new process at every point, or one for all.
+    missing:
+        Which of the other sides cannot run the program, and why.
+    """
+
+    warm: Job
+    fresh: bool
+    repeat: int
+    budget_of: Callable[[float], float]
+    missing: dict[str, str]
+    warmed: set[str] = field(default_factory=set)
+
+    def reports(self, job: Job, sides: Sequence[str]) -> dict[str, list[Report]]:
+        """Let each side run in turns."""
+        reports: dict[str, list[Report]] = {side: [] for side in sides}
+        for side in _in_turns(self.repeat, sides):
+            done = reports[side]
+            if side in self.missing or (done and done[-1].shortfall):
+                continue  # a side that could not do it is not asked again
+            budget = job.budget
+            if side != "coroutines" and reports["coroutines"]:
+                budget = self.budget_of(max(report.elapsed for report in reports["coroutines"]))
+            try:
+                if not done:
+                    self._get_ready(side, budget)
+                done.append(ask(job.measuring(side, budget)))
+            except NoBaseline as reason:
+                if side in SIDES:
+                    raise
+                self.missing[side] = str(reason)
+        return reports
+
+    def _get_ready(self, side: str, budget: float) -> None:
+        if self.fresh:
+            renew()
+        if side not in self.warmed:
+            report = ask(self.warm.measuring(side, budget))
+            if not self.fresh or report.elapsed > _QUICK:
+                # Once is enough: next to so long a time nothing is done for the first time.
+                self.warmed.add(side)
 
 
-def _grown(point: Point, before: Mapping[str, Report]) -> Point:
-    """Give a point whose memory is seen in the same runs before it, when nothing had been freed yet."""
-
-    def grown(side: str) -> Measured | None:
-        measured: Measured | None = getattr(point, side)
-        memory = before[side].memory if side in before else None
-        if measured is None or memory is None:
-            return measured
-        return replace(measured, memory=max(measured.memory, float(memory)))
-
-    return replace(point, coroutines=grown("coroutines"), threads=grown("threads"))
-
-
-def _in_turns(repeat: int, with_threads: bool) -> Iterator[str]:
+def _in_turns(repeat: int, sides: Sequence[str]) -> Iterator[str]:
     for number in range(repeat):
-        # The coroutines are first at first: the threads' budget depends on them.
-        turn = SIDES if number % 2 == 0 else SIDES[::-1]
-        yield from turn if with_threads else SIDES[:1]
+        # The coroutines are first at first: the others' budget depends on them.
+        yield from sides if number % 2 == 0 else sides[::-1]
 
 
 def _summed_up(reports: list[Report]) -> Measured | None:

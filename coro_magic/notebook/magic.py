@@ -74,7 +74,8 @@ class CoroutineMagics(Magics):
 
         **Who is faster?** One run of each side is a measurement, and chance has a part in it.
         ``--repeat`` runs both sides some times more, in turns and untraced, and gives the median of the
-        pairs with its spread, or says that the difference is within the noise::
+        pairs with the interval in which it lies (95 % confidence), or says that the difference is within
+        the noise; more pairs make the interval narrower, and fewer than six tell only what is plain::
 
             %%coroutines --repeat 10
 
@@ -97,7 +98,8 @@ class CoroutineMagics(Magics):
 
             workers = [worker() for _ in range(n)]
 
-        The figures are in ``run.sweep``. With ``--repeat`` each point is measured so many times.
+        The figures are in ``run.sweep``. With ``--repeat`` each point is measured so many times, and the
+        other sides that ``--against`` names are measured at every point, too.
 
         **Step by step.** ``--record on`` keeps the stack of every coroutine after every switch, with
         its local names. The panel plays them, forward and back; ``run.steps`` has them. That is for

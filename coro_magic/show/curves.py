@@ -1,4 +1,4 @@
-"""A sweep: curves of both sides against the name that was swept, and the same in words."""
+"""A sweep: curves of all sides against the name that was swept, and the same in words."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from ..measure.repeats import SIDES
 from ..measure.sweep import Floats, Measured, Point, Sweep, said_values
 from . import headings, palette
 from .sheet import Sheet, amount, own_style, say
 from .text import count, duration, factor, number, one_line, times
 from .verdict import Verdict, judged_pairs
 
-_STYLE = {
-    "coroutines": (palette.RUNNING, "-", "o"),
-    "threads": (palette.THREADS, (0, (5, 2)), "s"),
-}
+_MARKERS = {
+    "coroutines": "o", "threads": "s", "threadpool": "D", "sequential": "v", "asyncio": "^", "gevent": "P",
+}  # fmt: skip
+# How a side's line looks in the legend.
+_DASHES = {
+    "coroutines": "———", "threads": "– – –", "threadpool": "- - -", "sequential": "······",
+    "asyncio": "— · —", "gevent": "– ·· –",
+}  # fmt: skip
 # What is drawn, and what it is called.
 _PARTS = (
     ("throughput", "steps of the program per second"),
@@ -40,12 +43,14 @@ def picture(sweep: Sweep) -> Figure:
         lines = headings.lines_of(_headline(sweep))
         limit = _limit(sweep)
         top = 0.18 + 0.22 * len(lines)
-        plots = top + (0.66 if limit else 0.44)
+        legend = _legend(sweep)
+        below = top + 0.08 + 0.22 * len(legend)
+        plots = below + (0.36 if limit else 0.14)
         sheet = Sheet(plots + 2 * row + _BETWEEN)
         headings.draw(sheet, _headline(sweep))
-        _draw_legend(sheet, sweep, top + 0.08)
+        _draw_legend(sheet, legend, top + 0.08)
         if limit:
-            sheet.say_at(_LEFT, top + 0.32, limit, fontsize=8, color=palette.FAILED)
+            sheet.say_at(_LEFT, below + 0.02, limit, fontsize=8, color=palette.FAILED)
         for at, (what, title) in enumerate(_PARTS):
             left = _LEFT + (at % 2) * (_WIDE + _GAP_X)
             top = plots + (at // 2) * (row + _BETWEEN)
@@ -59,8 +64,9 @@ def _draw(axes: Axes, sweep: Sweep, what: str) -> None:
     name = sweep.names[0]
     xs = np.array([point.values[name] for point in sweep.points], np.float64)
     shown = []
-    for side in SIDES:
-        colour, dash, marker = _STYLE[side]
+    for side in sweep.sides:
+        colour, dash = palette.LINES[side]
+        marker = _MARKERS[side]
         ys = sweep.column(side, what)
         for at in _lines(sweep):
             seen = at[np.isfinite(ys[at])]
@@ -104,7 +110,8 @@ def _draw_spread(
     axes: Axes, sweep: Sweep, side: str, xs: Floats, seen: np.ndarray, colour: str
 ) -> None:
     for at in seen.tolist():
-        seconds = getattr(sweep.points[at], side).seconds
+        measured = sweep.points[at].side(side)
+        seconds = np.zeros(0) if measured is None else measured.seconds
         if len(seconds) > 1:
             axes.vlines(xs[at], seconds.min(), seconds.max(), color=colour, linewidth=1.0, alpha=0.7)
 
@@ -134,24 +141,39 @@ def _size(value: float) -> str:
     return f"{value:.3g} bytes"
 
 
-def _draw_legend(sheet: Sheet, sweep: Sweep, top: float) -> None:
-    left = _LEFT
-    for side in SIDES:
-        if not any(getattr(point, side) for point in sweep.points):
-            continue
-        colour, dash, _ = _STYLE[side]
-        text = f"{'———' if dash == '-' else '– – –'}  {_called(side)}"
-        sheet.say_at(left, top, text, color=colour, fontsize=8.5, fontweight="bold")
-        left += 0.075 * len(text) + 0.3
+_Entry = tuple[float, str, str, str]
+
+
+def _legend(sweep: Sweep) -> list[list[_Entry]]:
+    """Give the lines of the legend, of entries: where one begins, in inches, its text, colour and weight."""
+    entries = [
+        (f"{_DASHES[side]}  {_called(side)}", palette.LINES[side][0], "bold") for side in sweep.sides
+    ]
     others = len(_lines(sweep))
     if others > 1:
         names = ", ".join(one_line(name, 30) for name in sweep.names[1:])
-        sheet.say_at(left, top, f"a line for each of {count(others, 'value')} of {names}", fontsize=8.5,
-                     color=palette.FAINT_INK)  # fmt: skip
+        said = f"a line for each of {count(others, 'value')} of {names}"
+        entries.append((said, palette.FAINT_INK, "normal"))
+    lines: list[list[_Entry]] = [[]]
+    left = _LEFT
+    for text, colour, weight in entries:
+        wide = 0.07 * len(text) + 0.25
+        if lines[-1] and left + wide > _LEFT + 2 * _WIDE + _GAP_X + 0.3:
+            lines.append([])
+            left = _LEFT
+        lines[-1].append((left, text, colour, weight))
+        left += wide
+    return lines
+
+
+def _draw_legend(sheet: Sheet, lines: list[list[_Entry]], top: float) -> None:
+    for at, line in enumerate(lines):
+        for left, text, colour, weight in line:
+            sheet.say_at(left, top + 0.22 * at, text, color=colour, fontsize=8.5, fontweight=weight)
 
 
 def _called(side: str) -> str:
-    return "coroutines, one thread" if side == "coroutines" else "one thread per coroutine"
+    return {"coroutines": "coroutines, one thread", "threads": "one thread per coroutine"}.get(side, side)
 
 
 # In words.
@@ -166,6 +188,7 @@ def words(sweep: Sweep) -> str:
     if len(sweep.points) < sweep.wanted or sweep.note:
         why = f": {one_line(sweep.note, 300)}" if sweep.note else ""
         lines.append(f"{number(len(sweep.points))} of {count(sweep.wanted, 'point')} were measured{why}")
+    lines += [f"{name}: not measured: {one_line(why, 300)}" for name, why in sweep.other_notes.items()]
     repeats = max((len(point.coroutines.seconds) for point in sweep.points if point.coroutines), default=0)
     if repeats == 1:
         lines.append("each side ran once at every point, untraced (--repeat 10 gives medians)")
@@ -204,6 +227,8 @@ def _line(point: Point) -> str:
         won = judged_pairs(point.pairs).verdict
         if won not in (Verdict.COROUTINES, Verdict.THREADS):
             said += f" ({won.value})"
+    for side, measured in point.others.items():
+        said += f"; {side} {_taken(measured)}"
     return said
 
 

@@ -75,7 +75,8 @@ did: the constants here and in `outcomes`.
     asked for; ``note``, why there are fewer, or nothing; and ``points``, dicts of ``values``, one for each
     name, and of ``coroutines`` and ``threads``, each None or a dict of ``count``, ``seconds`` and ``cpu``
     (lists of one entry for each repeat), ``memory`` in bytes or None, ``switches``, and ``note``, why it did
-    not come to its end, or nothing.
+    not come to its end, or nothing; and of ``others``, the same for each other side, by its name.
+    ``other_notes`` says why one of those is missing, by its name.
 ``processes``
     The processes that it ran in, dicts of ``number`` (from 1), ``first`` and ``rows`` (which rows are its
     own), ``pid`` (0 for not known), ``begin`` and ``elapsed`` (seconds), ``cpu`` (seconds of processor time)
@@ -320,11 +321,13 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
         "names": [text_of(name, _NAME) for name in sweep.names],
         "wanted": sweep.wanted,
         "note": text_of(sweep.note, MOST_TEXT),
+        "other_notes": {text_of(n, _NAME): text_of(why, MOST_TEXT) for n, why in sweep.other_notes.items()},
         "points": [
             {
                 "values": [point.values[name] for name in sweep.names],
                 "coroutines": _measured(point.coroutines),
                 "threads": _measured(point.threads),
+                "others": {text_of(name, _NAME): _measured(each) for name, each in point.others.items()},
             }
             for point in sweep.points
         ],

@@ -161,6 +161,14 @@ def _measured(point: Part, side: str) -> Measured | None:
     )
 
 
+def _sides_of(part: Part) -> list[str]:
+    """Give the names of a dict, which must be those of other sides."""
+    for name in part.data:
+        if name not in AGAINST[1:]:
+            raise ValueError(f"{part.name} has {name!r:.60}, which is not a side")
+    return list(part.data)
+
+
 class _Reader(Part):
     """The document of one side."""
 
@@ -260,9 +268,18 @@ class _Reader(Part):
         for one in table.parts("points"):
             values = one.column("values", int, float, length=len(names))
             one.reals("values")
-            sides = (_measured(one, side) for side in SIDES)
-            points.append(Point(dict(zip(names, values, strict=True)), *sides))
-        return Sweep(names, points, table.integer("wanted"), table.text("note"))
+            ours, theirs = (_measured(one, side) for side in SIDES)
+            point = Point(dict(zip(names, values, strict=True)), ours, theirs)
+            # Files of earlier versions have no others.
+            others = one.part("others") if "others" in one.data else Part({}, "")
+            for side in _sides_of(others):
+                measured = _measured(others, side)
+                if measured is not None:
+                    point.others[side] = measured
+            points.append(point)
+        missing = table.part("other_notes") if "other_notes" in table.data else Part({}, "")
+        notes = {side: missing.text(side) for side in _sides_of(missing)}
+        return Sweep(names, points, table.integer("wanted"), table.text("note"), notes)
 
     def _processes(self) -> list[Process]:
         # Files of earlier versions have none.

@@ -7,6 +7,8 @@ in brightness too.
 
 from __future__ import annotations
 
+from typing import Any
+
 RUNNING = "#0a5c99"
 READY = "#efa21f"
 # A thread that runs or waits for the GIL: nobody can tell which, so it is not as dark as running.
@@ -28,6 +30,16 @@ POOL = "#8a6d00"
 SEQUENTIAL = "#5b646c"
 ASYNCIO = "#007a5e"
 GEVENT = "#a3478a"
+# Each side's line: colour and dashes. In print, and to eyes that see few colours, the dashes tell them apart.
+LINES: dict[str, tuple[str, Any]] = {
+    "coroutines": (RUNNING, "-"),
+    "one process": (RUNNING, (0, (1, 1))),
+    "threads": (THREADS, (0, (5, 2))),
+    "threadpool": (POOL, (0, (2, 1.5))),
+    "sequential": (SEQUENTIAL, (0, (1, 1))),
+    "asyncio": (ASYNCIO, (0, (7, 1.5, 1.5, 1.5))),
+    "gevent": (GEVENT, (0, (4, 1.5, 1, 1.5, 1, 1.5))),
+}
 MARK = "#6b2fa0"
 # What held the thread; the cue beside the colour is the hatching.
 SLOW = INK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,16 +15,6 @@ from .text import count, number
 from .words import where_they_ran
 
 _POINTS = 400
-# Each side's colour and dashes: in print, and to eyes that see few colours, the dashes tell them apart.
-_LINES: dict[str, tuple[str, Any]] = {
-    "coroutines": (palette.RUNNING, "-"),
-    "one process": (palette.RUNNING, (0, (1, 1))),
-    "threads": (palette.THREADS, (0, (5, 2))),
-    "threadpool": (palette.POOL, (0, (2, 1.5))),
-    "sequential": (palette.SEQUENTIAL, (0, (1, 1))),
-    "asyncio": (palette.ASYNCIO, (0, (7, 1.5, 1.5, 1.5))),
-    "gevent": (palette.GEVENT, (0, (4, 1.5, 1, 1.5, 1, 1.5))),
-}
 
 
 def draw(axes: Axes, sides: Sequence[Side], until: float) -> None:
@@ -37,7 +26,7 @@ def draw(axes: Axes, sides: Sequence[Side], until: float) -> None:
             continue
         # Without explicit steps in the trace (a thread that only ran) there is nothing to count.
         moments, counts = _staircase(side)
-        colour, dash = _LINES[side.name]
+        colour, dash = palette.LINES[side.name]
         axes.plot(moments, counts, color=colour, linestyle=dash, linewidth=1.8, solid_capstyle="butt")
         axes.plot(moments[-1:], counts[-1:], "o", color=colour, markersize=4, clip_on=False)
         most = max(most, int(counts[-1]))
@@ -65,4 +54,4 @@ def caption(side: Side) -> tuple[str, str]:
     text = f"{name}: {count(switches, 'resumption')}"
     if side.seconds > 0 and not (side.run is not None and side.run.virtual):
         text += f", {number(switches / side.seconds)} per second"
-    return text, _LINES[side.name][0]
+    return text, palette.LINES[side.name][0]

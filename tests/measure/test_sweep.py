@@ -88,6 +88,29 @@ def test_with_repeats_every_point_is_a_median():
     assert "medians of 3 untraced runs" in sweep.summary()
 
 
+def test_the_other_sides_are_measured_at_every_point_and_those_that_cannot_say_why():
+    sweep = coro_magic.sweep(handing_on, {"n": [1, 3]}, against="threads,asyncio,sequential")
+    assert sweep.sides == ("coroutines", "threads", "asyncio")
+    assert (sweep.column("asyncio", "seconds") > 0).all()
+    assert np.isnan(sweep.column("sequential", "seconds")).all()
+    assert "one after another cannot" in sweep.other_notes["sequential"]
+    first, one, *_ = sweep.summary().splitlines()
+    assert "; asyncio " in one and "sequential: not measured: " in sweep.summary()
+
+
+def handing_on(n):
+    channel = coro_magic.Channel()
+    task = coro_magic.spawn(taking(channel, n))
+    for each in range(n):
+        yield channel.put(each)
+    yield task
+
+
+def taking(channel, n):
+    for _ in range(n):
+        yield channel.get()
+
+
 def many(n):
     for _ in range(n):
         coro_magic.spawn(one())
@@ -130,6 +153,11 @@ def test_a_cell_in_which_nobody_finishes_is_not_compared():
         for _ in range(n): waiter()
     """, sweep="n=1,3").run.sweep  # fmt: skip
     assert "waited for messages, all of them" in sweep.note and not np.isfinite(sweep.ratios).any()
+
+
+def test_a_point_may_be_measured_by_the_other_sides_alone():
+    ran = on_both_sides(TURNS, sweep="n=1,5", against="asyncio")
+    assert all(point.threads is None and point.others["asyncio"].whole for point in ran.run.sweep.points)
 
 
 def holding(n):

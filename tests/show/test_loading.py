@@ -167,9 +167,12 @@ def test_repeats_come_back_and_pairs_that_took_no_time_are_refused() -> None:
 def test_a_sweep_comes_back() -> None:
     run = run_of(sleepers(3))
     run.sweep = swept(3, stopped_at=2)
+    run.sweep.points[1].others["asyncio"] = run.sweep.points[0].coroutines
+    run.sweep.other_notes["gevent"] = "it is not installed"
     loaded = again(run)
     assert_same(run, loaded)
     assert loaded.sweep.summary() == run.sweep.summary()
+    assert loaded.sweep.sides == ("coroutines", "threads", "asyncio")
     document = run.to_dict()
     document["sweep"]["points"][0]["threads"]["seconds"] = []
     with pytest.raises(ValueError, match=r"threads.seconds must not be empty"):
