@@ -373,6 +373,7 @@ def _repeats(
         job,
         options.repeat,
         lambda done: say(f"repeat {done + 1:,} of {options.repeat:,}"),
+        options.others,
     )
 
 

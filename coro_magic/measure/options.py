@@ -123,8 +123,8 @@ OPTIONS = (
     Option("baseline_budget", _number, None, "how long the baseline may take, in seconds; by "
            "default the larger of 2 and 10 times the coroutines' time", metavar="SECONDS"),
     Option("against", _sides, THREADS, "what to compare with, a list of: threads (the baseline); threadpool "
-           "(ThreadPoolExecutor, of its default size); sequential (one after another); asyncio; gevent. "
-           "--repeat repeats the threads only", metavar="LIST"),
+           "(ThreadPoolExecutor, of its default size); sequential (one after another); asyncio; gevent",
+           metavar="LIST"),
     Option("repeat", _count, 0, "run the program so many times more on both sides, in turns and untraced, "
            "in the other process, and compare those times", metavar="R"),
     Option("sweep", _swept, None, "measure the program for many values of a name, on both sides, in the "

@@ -8,8 +8,8 @@ spread. Who goes first changes with every pair, so that neither always finds the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,9 @@ class Repeats:
         Seconds of processor time, of the same shape.
     note:
         Why there are fewer pairs than wanted, or ``""``.
+    others:
+        Seconds that each other side of ``--against`` took in the same turns, by its name, of the same
+        shape. One that did not come to its end every time is not among them.
     """
 
     wanted: int
@@ -48,9 +51,20 @@ class Repeats:
     coroutines_cpu: Floats
     threads_cpu: Floats
     note: str = ""
+    others: dict[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.coroutines)
+
+    def beside(self, name: str) -> Repeats | None:
+        """Give the coroutines' times beside another side's, in the place of threads; None if it has none.
+
+        The processor's time of that side is not known.
+        """
+        if name not in self.others:
+            return None
+        nobody_knows = np.full(len(self), np.nan)
+        return Repeats(self.wanted, self.coroutines, self.others[name], self.coroutines_cpu, nobody_knows)
 
     @property
     def ratios(self) -> Floats:
@@ -101,9 +115,9 @@ def _left_out(pairs: int) -> int:
 
 
 def conduct(
-    job: Job, wanted: int, tell: Callable[[int], None] = lambda done: None
+    job: Job, wanted: int, tell: Callable[[int], None] = lambda done: None, others: Sequence[str] = ()
 ) -> Repeats:
-    """Run a program `wanted` times on both engines.
+    """Run a program `wanted` times on both engines, and on `others`.
 
     Parameters
     ----------
@@ -115,18 +129,28 @@ def conduct(
     An interrupt keeps what is done, and is noted; so does a side that does not come to its end.
     """
     pairs: list[tuple[Report, Report]] = []
+    beside: dict[str, list[float]] = {name: [] for name in others}
     note = ""
-    sides = [job.measuring(engine) for engine in SIDES]
     try:
         while len(pairs) < wanted and not note:
             tell(len(pairs))
-            order = (0, 1) if len(pairs) % 2 == 0 else (1, 0)
-            reports = {which: ask(sides[which]) for which in order}
-            for which, side in enumerate(SIDES):
-                why = reports[which].shortfall
-                note = note or (why and f"the {side} {why}")
+            sides = (*SIDES, *beside)
+            reports: dict[str, Report] = {}
+            for side in sides if len(pairs) % 2 == 0 else sides[::-1]:
+                try:
+                    reports[side] = ask(job.measuring(side))
+                except NoBaseline:
+                    if side in SIDES:
+                        raise
+            for side in SIDES:
+                note = note or (reports[side].shortfall and f"the {side} {reports[side].shortfall}")
             if not note:
-                pairs.append((reports[0], reports[1]))
+                pairs.append((reports["coroutines"], reports["threads"]))
+                beside = {
+                    name: [*seconds, reports[name].elapsed]
+                    for name, seconds in beside.items()
+                    if name in reports and not reports[name].shortfall
+                }
     except KeyboardInterrupt:
         note = "interrupted"
     except NoBaseline as reason:
@@ -139,4 +163,5 @@ def conduct(
         np.array([report.cpu for report in coroutines], np.float64),
         np.array([report.cpu for report in threads], np.float64),
         note,
+        {name: np.array(seconds, np.float64) for name, seconds in beside.items()} if pairs else {},
     )

@@ -69,7 +69,8 @@ did: the constants here and in `outcomes`.
 ``repeats``
     None, or how long both sides took when they ran again, in turns: a table with the columns ``coroutines``,
     ``threads``, ``coroutines_cpu`` and ``threads_cpu``, in seconds, one entry for each pair; ``wanted``, how
-    many pairs were asked for; and ``note``, why there are fewer, or nothing.
+    many pairs were asked for; ``note``, why there are fewer, or nothing; and ``others``, by name what each
+    other side took in the same turns.
 ``sweep``
     None, or what both sides took for many values of some names: ``names``; ``wanted``, how many points were
     asked for; ``note``, why there are fewer, or nothing; and ``points``, dicts of ``values``, one for each
@@ -313,6 +314,7 @@ def _repeats(repeats: Repeats) -> dict[str, Any]:
         "wanted": repeats.wanted,
         "note": text_of(repeats.note, MOST_TEXT),
         **{name: _numbers(getattr(repeats, name)) for name in TIMES},
+        "others": {text_of(name, _NAME): _numbers(seconds) for name, seconds in repeats.others.items()},
     }
 
 

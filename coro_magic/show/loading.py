@@ -255,7 +255,11 @@ class _Reader(Part):
         # Times are divided by each other.
         times = {name: table.reals(name, _LEAST_TIME, pairs) for name in ("coroutines", "threads")}
         cpu = {name: table.reals(name, 0.0, pairs) for name in TIMES if name not in times}
-        return Repeats(wanted=table.integer("wanted"), note=table.text("note"), **times, **cpu)
+        beside = table.part("others") if "others" in table.data else Part({}, "")
+        others = {side: beside.reals(side, _LEAST_TIME, pairs) for side in _sides_of(beside)}
+        return Repeats(
+            wanted=table.integer("wanted"), note=table.text("note"), others=others, **times, **cpu
+        )
 
     def _sweep(self) -> Sweep | None:
         if self.get("sweep", dict, type(None)) is None:

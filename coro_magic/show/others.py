@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..language import State
-from .text import count, duration, number, one_line, times
+from .text import count, duration, factor, number, one_line, times
 from .verdict import Verdict, judged_against
 
 if TYPE_CHECKING:
+    from ..measure.repeats import Repeats
     from ..measure.run import Difference, Run
 
 # How one of many is called, and what many of them are.
@@ -35,10 +38,12 @@ def about_others(run: Run, most: int = 4) -> list[str]:
     lines: list[str] = []
     for name, other in run.others.items():
         one, more, _ = _NOUNS[name]
-        took = duration(other.elapsed) if other.complete else f"more than {duration(other.elapsed)} (stopped)"
+        pairs = None if run.repeats is None else run.repeats.beside(name)
+        taken = float(np.median(pairs.threads)) if pairs is not None and other.complete else other.elapsed
+        took = duration(taken) if other.complete else f"more than {duration(taken)} (stopped)"
         failed = [task for task in other.tasks if task.state is State.FAILED]
         what = f"{name}: {count(other.count, one, more)}, {took}{_failed(len(failed))}"
-        said = [what, _verdict(run, other), *other.notes]
+        said = [what, _verdict(run, name), *other.notes]
         lines.append("; ".join(one_line(part, 300) for part in said if part))
         for each in other.differences[:most]:
             lines.append(("different result: " if each.kind == "result" else "") + with_both(each, name))
@@ -46,9 +51,23 @@ def about_others(run: Run, most: int = 4) -> list[str]:
             lines.append(f"different with {name}: {number(len(other.differences) - most)} more")
     for name, note in run.other_notes.items():
         lines.append(f"{name}: no run to compare with: {one_line(note, 300)}")
-    if run.others and run.repeats is not None:
-        lines.append(f"{', '.join(run.others)}: run once, and traced")
+    once = [name for name in run.others if run.repeats is not None and name not in run.repeats.others]
+    if once:
+        lines.append(f"{', '.join(once)}: run once, and traced")
     return lines
+
+
+def of_pairs(pairs: Repeats | None, swapped: bool = False) -> str:
+    """Say from how many pairs a ratio comes, and where it lies; nothing of a single run.
+
+    With `swapped` it is how many times as fast the other side was.
+    """
+    if pairs is None or not len(pairs):
+        return ""
+    low, high = pairs.interval
+    if swapped:
+        low, high = 1 / high, 1 / low
+    return f" ({factor(low)} to {factor(high)}, median of {count(len(pairs), 'untraced pair')})"
 
 
 def with_both(difference: Difference, side: str) -> str:
@@ -63,16 +82,17 @@ def _failed(failed: int) -> str:
     return f", {number(failed)} failed" if failed else ""
 
 
-def _verdict(run: Run, other: Run) -> str:
-    found = judged_against(run, other)
+def _verdict(run: Run, name: str) -> str:
+    found = judged_against(run, name)
+    pairs = None if run.repeats is None or found.bound else run.repeats.beside(name)
     more = "more than " if found.bound else ""
     ours = "the processes" if run.processes else "the coroutines"
     match found.verdict:
         case Verdict.COROUTINES:
-            return f"{ours} were {more}{times(found.ratio)} as fast"
+            return f"{ours} were {more}{times(found.ratio)} as fast{of_pairs(pairs)}"
         case Verdict.THREADS:
-            return f"{times(found.ratio)} as fast as {ours}"
-        case Verdict.SAME | Verdict.CHANCE:
-            return str(found.verdict.value)
+            return f"{times(found.ratio)} as fast as {ours}{of_pairs(pairs, swapped=True)}"
+        case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE | Verdict.FEW as verdict:
+            return f"{verdict.value}{of_pairs(pairs)}"
         case _:
             return ""

@@ -44,11 +44,13 @@ def judged(run: Run) -> Judged:
     return _judged(run, run.baseline, run.speedup, run.repeats)
 
 
-def judged_against(run: Run, other: Run) -> Judged:
+def judged_against(run: Run, name: str) -> Judged:
     """Say which was faster, the coroutines or one of the other sides; `Verdict.THREADS` is that side."""
+    other = run.others[name]
     if other.failures > run.failures:
         return Judged(Verdict.NONE)
-    return _judged(run, other, other.elapsed / run.elapsed if run.elapsed > 0 else None, None)
+    pairs = None if run.repeats is None else run.repeats.beside(name)
+    return _judged(run, other, other.elapsed / run.elapsed if run.elapsed > 0 else None, pairs)
 
 
 def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeats | None) -> Judged:

@@ -11,7 +11,7 @@ from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
 from ..engines.trace import STATE_CODES, Trace
 from ..language import State, Task, Where
 from ..measure.repeats import ENOUGH
-from .others import about_others, with_both
+from .others import about_others, of_pairs, with_both
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged
@@ -108,24 +108,13 @@ def comparison(run: Run) -> str:
     more = "more than " if found.bound else ""
     match found.verdict:
         case Verdict.COROUTINES:
-            return f"; {more}{times(found.ratio)} as fast{_of_pairs(run)}"
+            return f"; {more}{times(found.ratio)} as fast{of_pairs(run.repeats)}"
         case Verdict.THREADS:
-            return f"; the threads were {times(found.ratio)} as fast{_of_pairs(run, threads_won=True)}"
+            return f"; the threads were {times(found.ratio)} as fast{of_pairs(run.repeats, swapped=True)}"
         case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE | Verdict.FEW as verdict:
-            return f"; {verdict.value}{_of_pairs(run)}"
+            return f"; {verdict.value}{of_pairs(run.repeats)}"
         case _:
             return ""
-
-
-def _of_pairs(run: Run, threads_won: bool = False) -> str:
-    """Say from how many pairs a ratio comes, and how far they are apart; nothing of a single run."""
-    repeats = run.repeats
-    if repeats is None or not len(repeats):
-        return ""
-    low, high = repeats.interval
-    if threads_won:
-        low, high = 1 / high, 1 / low
-    return f" ({factor(low)} to {factor(high)}, median of {count(len(repeats), 'untraced pair')})"
 
 
 def _between(bounds: tuple[float, float]) -> str:

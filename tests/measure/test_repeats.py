@@ -81,6 +81,25 @@ def test_an_interrupt_keeps_the_repeats_that_are_done(monkeypatch):
     assert len(repeats) == 1 and repeats.note == "interrupted" and repeats.wanted == 5
 
 
+def test_the_other_sides_are_repeated_in_the_same_turns():
+    run = on_both_sides(SLEEPERS, repeat=3, against="threads,asyncio,threadpool").run
+    assert sorted(run.repeats.others) == ["asyncio", "threadpool"]
+    assert all(seconds.shape == (3,) and (seconds > 0).all() for seconds in run.repeats.others.values())
+    assert run.repeats.beside("asyncio").median > 0 and run.repeats.beside("gevent") is None
+
+
+def test_a_side_that_cannot_run_the_program_is_not_repeated_and_the_others_are():
+    source = """
+        from coro_magic import Channel
+        c = Channel()
+        def one(): yield c.get()
+        def other(): yield c.put(1)
+        one(); other()
+    """
+    run = on_both_sides(source, repeat=2, against="threads,sequential,asyncio").run
+    assert list(run.repeats.others) == ["asyncio"] and len(run.repeats) == 2
+
+
 def test_a_failure_that_somebody_sees_to_does_not_keep_a_program_from_being_repeated():
     source = """
     from coro_magic import spawn

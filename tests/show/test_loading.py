@@ -155,7 +155,9 @@ def test_a_group_of_errors_stays_one_with_the_tasks_own_errors_in_it() -> None:
 def test_repeats_come_back_and_pairs_that_took_no_time_are_refused() -> None:
     run = run_of(sleepers(3), threads(3, 0.5))
     run.repeats = Repeats(3, *(np.array([0.5, 0.25]) + at for at in range(4)), note="interrupted")
+    run.repeats.others["asyncio"] = np.array([1.0, 2.0])
     loaded = again(run)
+    assert loaded.repeats.beside("asyncio").median == run.repeats.beside("asyncio").median
     assert loaded.repeats.median == run.repeats.median and loaded.repeats.note == "interrupted"
     assert_same(run, loaded)
     document = run.to_dict()

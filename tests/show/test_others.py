@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coro_magic import show
 from coro_magic.language import State, Task
+from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Run
-from coro_magic.show import throughput
+from coro_magic.show import palette
 from coro_magic.show.loading import run_of as loaded
+from coro_magic.show.others import about_others
 from coro_magic.show.side import sides_of
 
 from .runs import run_of, sleepers, threads
@@ -46,10 +49,20 @@ def test_every_side_has_a_curve_of_its_own_colour_and_dashes() -> None:
     figure = show.throughput_plot(run)
     curves = [line for line in figure.axes[0].lines if line.get_marker() == "None"]
     assert len({line.get_color() for line in curves}) == len(curves) == 6
-    assert len({throughput._LINES[side.name][1] for side in sides_of(run)}) == 6
+    assert len({palette.LINES[side.name][1] for side in sides_of(run)}) == 6
     assert [text.split(":")[0] for text in written(figure) if "resumptions" in text] == [
         "coroutines", "threads", *NAMES
     ]  # fmt: skip
+
+
+def test_another_side_that_was_repeated_is_compared_by_its_repeats() -> None:
+    run = many_sides(seconds=5.0)
+    ones = np.ones(6)
+    run.repeats = Repeats(6, ones, 2 * ones, ones, ones, others={"asyncio": 3 * ones, "gevent": ones / 4})
+    said = "\n".join(about_others(run))
+    assert "3 asyncio tasks, 3 s; the coroutines were 3.0 times as fast (3.0 to 3.0, median of 6" in said
+    assert "3 greenlets, 0.25 s; 4.0 times as fast as the coroutines (4.0 to 4.0, median of 6" in said
+    assert "threadpool, sequential: run once, and traced" in said
 
 
 def test_two_sides_look_as_they_do_without_others() -> None:
