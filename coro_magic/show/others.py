@@ -53,7 +53,8 @@ def about_others(run: Run, most: int = 4) -> list[str]:
         lines.append(f"{name}: no run to compare with: {one_line(note, 300)}")
     once = [name for name in run.others if run.repeats is not None and name not in run.repeats.others]
     if once:
-        lines.append(f"{', '.join(once)}: run once, and traced")
+        traced = ", and traced" if run.trace.recording else ""
+        lines.append(f"{', '.join(once)}: run once{traced}")
     return lines
 
 
