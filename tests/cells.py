@@ -38,13 +38,17 @@ class Cell:
         return {name: value for name, value in self.run.baseline.results.items() if name != "cell"}
 
 
-def cell(source: str, names: dict[str, Any] | None = None, shown: str = "last_expr", **options: Any) -> Cell:
+def cell(
+    source: str, names: dict[str, Any] | None = None, shown: str = "last_expr", progress: Any = None,
+    **options: Any,
+) -> Cell:  # fmt: skip
     """Run a cell, without a baseline unless it is asked for. Raises nothing for what coroutines did."""
     source = textwrap.dedent(source).strip("\n")
     names = {"__name__": "__main__"} if names is None else names
     program = Program(ast.parse(source, "<cell>"), source, "<cell>", shown=shown)
     values: list[Any] = []
-    run = run_program(program, names, Options.of(**{"baseline": "off", **options}), show=values.append)
+    chosen = Options.of(**{"baseline": "off", **options})
+    run = run_program(program, names, chosen, show=values.append, progress=progress)
     return Cell(run, names, values)
 
 

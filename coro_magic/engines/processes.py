@@ -29,6 +29,7 @@ import numpy as np
 from ..language import State
 from .calls import Calls
 from .exchange import read_with
+from .glimpse import Glimpses, file_of
 from .jobs import pack, unpack
 from .observe import Observer
 from .own_classes import OwnClasses
@@ -46,7 +47,7 @@ from .trace import STATE_CODES
 _ALL = 1 << 31
 _MOST_TRACEBACKS = 100
 _LOOK_EVERY = 0.05  # seconds between two looks at whether to stop
-_TELL_AFTER = 6  # looks
+_TELL_AFTER = 4  # looks
 _MOST_COMPARED = 20_000_000  # bytes carried, up to which it is looked at what has changed
 
 
@@ -270,7 +271,7 @@ def _carried_out(work: Work, share: Share, namespace: dict[str, Any], began: flo
         with (
             contextlib.redirect_stdout(_Nowhere()),
             contextlib.redirect_stderr(quiet),
-            _Stopping(share, work),
+            _Watched(share, work),
         ):
             share.run(execution.begin, namespace)
     finally:
@@ -297,12 +298,7 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-def progress_file(board: str, process: int) -> str:
-    """Give the file in which a process says how far it is: coroutines ended, those there, and switches."""
-    return os.path.join(board, f"progress {process}")
-
-
-class _Stopping:
+class _Watched:
     """Looks for the word to stop while a share runs, and tells how far it is: a context manager."""
 
     def __init__(self, share: Share, work: Work) -> None:
@@ -310,7 +306,9 @@ class _Stopping:
         # On another machine there is no such folder.
         there = bool(work.board) and os.path.isdir(work.board)
         self._stop = os.path.join(work.board, "stop") if there else ""
-        self._progress = progress_file(work.board, work.process)
+        self._glimpses = Glimpses(share, file_of(work.board, work.process))
+        if there:
+            share.tell(self._glimpses.look)
         self._over = threading.Event()
         self._on_main = threading.current_thread() is threading.main_thread()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -329,7 +327,7 @@ class _Stopping:
         while not self._over.wait(_LOOK_EVERY):
             looks += 1
             if looks % _TELL_AFTER == 0:
-                self._tell()
+                self._glimpses.leave()
             if os.path.exists(self._stop):
                 # A step that does not switch hears of an interrupt only, and only a main thread has them.
                 if self._on_main:
@@ -337,15 +335,6 @@ class _Stopping:
                 else:
                     self._share.request_interrupt()
                 return
-
-    def _tell(self) -> None:
-        share = self._share
-        there = len(share.trace)
-        with contextlib.suppress(OSError):
-            Path(self._progress + ".new").write_text(
-                f"{there - share.unfinished} {there} {share.switches}"
-            )
-            os.replace(self._progress + ".new", self._progress)
 
 
 def _part(

@@ -306,6 +306,15 @@ class Share(Scheduler):
         """How many steps were made. For other threads, too."""
         return self._line.switches
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the first row is the cell's body."""
+        return self._has_body
+
+    def tell(self, look: Callable[[], float]) -> None:
+        """Call `look` now and then while it runs; it gives the seconds until it wants to be called again."""
+        self._tick = look
+
     # Channels.
 
     @property

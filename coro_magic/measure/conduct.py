@@ -33,6 +33,7 @@ from .process import CannotBegin, NoBaseline
 from .repeats import Repeats
 from .run import Run
 from .shared import shared_names
+from .underway import Underway
 from .values import values_of
 
 
@@ -60,7 +61,7 @@ def run_program(
     *,
     coroutines: tuple[Any, ...] | None = None,
     show: Callable[[Any], None] = lambda value: None,
-    progress: Callable[[Scheduler], float] | None = None,
+    progress: Callable[[Scheduler | Underway], float] | None = None,
     on_finish: Callable[[Run], None] | None = None,
     say: Callable[[str], None] = lambda what: None,
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -89,8 +90,9 @@ def run_program(
     check_that_a_run_can_begin()
     if options.processes:
         return _run_in_processes(
-            program, namespace, options, show=show, on_finish=on_finish, say=say, around=around
-        )
+            program, namespace, options, show=show, progress=progress, on_finish=on_finish, say=say,
+            around=around,
+        )  # fmt: skip
     swept = values_of(options.sweep) if options.sweep else {}
     if swept and not isinstance(program, Program):
         raise CannotSweep("sweep: functions have no names to go over; use coro_magic.sweep(function, values)")
@@ -171,6 +173,7 @@ def _run_in_processes(
     options: Options,
     *,
     show: Callable[[Any], None],
+    progress: Callable[[Scheduler | Underway], float] | None,
     on_finish: Callable[[Run], None] | None,
     say: Callable[[str], None],
     around: Callable[[], AbstractContextManager[None]],
@@ -181,7 +184,7 @@ def _run_in_processes(
     carried, note = _carried(program, namespace, options)
     job = None if carried is None else sweep.job_for(program, carried, options)
     with around():
-        run = run_shares(program, namespace, options, show=show, say=say)
+        run = run_shares(program, namespace, options, show=show, progress=progress)
     _complete(run, functions_of(program, namespace), note, () if job else options.others)
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around

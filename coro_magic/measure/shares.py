@@ -24,7 +24,7 @@ from typing import Any
 
 from ..engines.calls import Calls
 from ..engines.exchange import connected, serve
-from ..engines.processes import Part, Work, carry_out, header_of_this, progress_file
+from ..engines.processes import Part, Work, carry_out, header_of_this
 from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
 from ..language import Channel
@@ -34,10 +34,11 @@ from .options import Options
 from .pool import pool
 from .process import CannotBegin, NoBaseline, first_line
 from .run import Run
+from .underway import Underway
 
 _GRACE = 5.0  # seconds in which processes must have stopped when they are told to
-_LOOK_EVERY = 0.25  # seconds
-_TELL_AFTER = 0.5  # seconds; what takes less needs no progress
+_LOOK_EVERY = 0.2  # seconds
+_TELL_AFTER = 1.0  # seconds; what takes less needs no progress
 
 
 @dataclass
@@ -58,9 +59,14 @@ def run_shares(
     options: Options,
     *,
     show: Callable[[Any], None],
-    say: Callable[[str], None] = lambda what: None,
+    progress: Callable[[Underway], float] | None = None,
 ) -> Run:
     """Run a program in `options.processes` processes.
+
+    Parameters
+    ----------
+    progress:
+        Called now and then while they run; gives the seconds until it wants to be again.
 
     Raises
     ------
@@ -84,7 +90,7 @@ def run_shares(
     try:
         with _exchange(board, of, b"shared" in works[0]("", None)) as exchange:
             running = _Running(_Place(executor), works, header, board, exchange, options.retries)
-            running.conduct(lambda: say(_how_far(board, of)))
+            running.conduct(progress)
     finally:
         shutil.rmtree(board, ignore_errors=True)
     if isinstance(program, Program):
@@ -279,16 +285,20 @@ class _Running:
     def of(self) -> int:
         return len(self._works)
 
-    def conduct(self, tell: Callable[[], None]) -> None:
-        """Send them and take what comes back. `tell` is called now and then meanwhile."""
-        began = time.monotonic()
+    def conduct(self, progress: Callable[[Underway], float] | None) -> None:
+        """Send them and take what comes back. `progress` is called now and then meanwhile."""
+        underway = Underway(self._board, self.of)
+        next_time = _TELL_AFTER
         try:
             for process in range(self.of):
                 self._send(process)
-            while self._futures:
+            while self._futures and not underway.stopping.is_set():
                 self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)
-                if self._futures and time.monotonic() - began > _TELL_AFTER:
-                    tell()
+                if progress is not None and self._futures and underway.now() >= next_time:
+                    next_time = underway.now() + progress(underway)
+            if underway.stopping.is_set():
+                self.interrupted = True
+                self._stop()
         except KeyboardInterrupt:
             self.interrupted = True
             self._stop()
@@ -358,19 +368,6 @@ class _Running:
                 pool.replace(process)
             self._lose(process, f"it did not stop within {_GRACE:g} s")
             self._futures.pop(future)
-
-
-def _how_far(board: str, of: int) -> str:
-    """Say how far the processes are, as far as they have said so themselves."""
-    told = []
-    for process in range(of):
-        with suppress(OSError, ValueError):
-            told.append([int(each) for each in Path(progress_file(board, process)).read_text().split()])
-    ended, there, switches = (sum(column) for column in zip(*told, strict=True)) if told else (0, 0, 0)
-    return (
-        f"running in {of} processes: {ended:,} of {there:,} coroutines finished, {switches:,} switches; "
-        "to stop it, interrupt the kernel"
-    )
 
 
 def _why(error: BaseException) -> str:

@@ -16,11 +16,13 @@ from contextlib import suppress
 from typing import Any
 
 from .. import show
+from ..engines.budget import Budget
 from ..engines.scheduler import Scheduler
 from ..measure.options import Options
 from ..measure.run import Run
-from ..show.words import how_far, so_far
-from .progress import Budget, Line
+from ..measure.underway import Underway
+from ..show.going import how_far, so_far
+from .progress import Line
 
 _TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
 _STOP = "to stop it, interrupt the kernel (in JupyterLab press i twice)"
@@ -59,27 +61,24 @@ class Outputs:
     def _shown(self) -> bool:
         return self._options.picture == "on" and self.rich
 
-    def progress(self, scheduler: Scheduler) -> float:
+    def progress(self, going: Scheduler | Underway) -> float:
         """Show how far it is; give the seconds until the next time."""
         if not self._shown:
-            return self._line.progress(scheduler) if not self.rich else float("inf")
-        from ..show import growing
-
-        trace, elapsed = scheduler.trace, scheduler.now()
-        words = so_far(trace, elapsed, has_body=True)
-        self._budget.spend("words", lambda: self._show_words(scheduler, words))
-        self._budget.spend("picture", lambda: self._show_png(growing.png(trace, elapsed), words))
+            return self._line.progress(going) if not self.rich else float("inf")
+        far, elapsed = how_far(going), going.now()
+        words = so_far(far, elapsed)
+        share = far.ended / far.there if far.there else 0.0
+        self._budget.spend("words", lambda: self._show_words(words, share, going.request_interrupt))
+        self._budget.spend("picture", lambda: self._show_png(_growing(going, elapsed), words))
         return self._budget.next()
 
-    def _show_words(self, scheduler: Scheduler, words: str) -> None:
+    def _show_words(self, words: str, share: float, stop: Callable[[], None]) -> None:
         if self._options.panel == "off":
             self._show_text(f"{words}; {_STOP}")
             return
-        ended, there, _ = how_far(scheduler.trace, has_body=True)
-        share = ended / there if there else 0.0
         if self._panel is None:
             self._show_text("the coroutines are running")
-            self._show_stop(scheduler.request_interrupt, words, share)
+            self._show_stop(stop, words, share)
         elif self._stop is not None:
             self._stop.tell(words, share)
 
@@ -184,6 +183,14 @@ class Outputs:
             function()
         else:
             self._kernel.io_loop.add_callback(function)
+
+
+def _growing(going: Scheduler | Underway, elapsed: float) -> bytes:
+    from ..show import growing
+
+    if isinstance(going, Underway):
+        return growing.png_of_processes(going)
+    return growing.png(going.trace, elapsed)
 
 
 def _hears_while_it_runs(kernel: Any) -> bool:

@@ -1,64 +1,14 @@
-"""How far a run is, while it goes on: how often it may be said, and the line of text in a terminal."""
+"""How far a run is, while it goes on, as one line of text in a terminal."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
+from ..engines.budget import Budget
 from ..engines.scheduler import Scheduler
-from ..show.words import so_far
-
-SHORTEST_PAUSE = 0.2  # seconds between two refreshes: at most 5 a second
-SHARE = 0.03  # of the run's time, which all refreshes together may take
-
-
-class Budget:
-    """Keeps what refreshes cost below a share of the run's time.
-
-    Parameters
-    ----------
-    expected:
-        The kinds of refreshes, and what the first of each is thought to take, in seconds; later ones are
-        thought to take as long as the last one, or almost as long as a slow one lately.
-    clock:
-        Gives the time in seconds.
-
-    Attributes
-    ----------
-    spent:
-        Seconds that refreshes of all kinds took so far.
-    """
-
-    def __init__(
-        self, expected: dict[str, float], clock: Callable[[], float] = time.perf_counter
-    ) -> None:
-        self._clock = clock
-        self._began = clock()
-        self._expected = dict(expected)
-        self.spent = 0.0
-
-    def pause(self, kind: str) -> float:
-        """Give the seconds until one more refresh can be afforded; not above 0 where it can be now."""
-        return (self.spent + self._expected[kind]) / SHARE - (self._clock() - self._began)
-
-    def spend(self, kind: str, refresh: Callable[[], None]) -> None:
-        """Refresh if that can be afforded, and count what it takes."""
-        if self.pause(kind) > 0:
-            return
-        begun = self._clock()
-        try:
-            refresh()
-        finally:
-            took = self._clock() - begun
-            self.spent += took
-            # One that was quick says little about the next one.
-            self._expected[kind] = max(took, 0.8 * self._expected[kind])
-
-    def next(self) -> float:
-        """Give the seconds until it is worth trying again."""
-        return max(SHORTEST_PAUSE, min(map(self.pause, self._expected)))
+from ..measure.underway import Underway
+from ..show.going import how_far, so_far
 
 
 class Line:
@@ -80,11 +30,11 @@ class Line:
         except (AttributeError, ValueError):
             return False
 
-    def progress(self, scheduler: Scheduler) -> float:
+    def progress(self, going: Scheduler | Underway) -> float:
         """Say how far it is; give the seconds until the next time."""
         if not self.seen:
             return float("inf")
-        words = so_far(scheduler.trace, scheduler.now(), has_body=scheduler.body is not None)
+        words = so_far(how_far(going), going.now())
         self._budget.spend("line", lambda: self._write(words))
         return self._budget.next()
 

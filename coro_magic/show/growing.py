@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..engines.trace import STATES, Trace
+from ..engines.glimpse import GROUPS, Glimpse, Grouped, grouped
+from ..engines.trace import Trace
+from ..measure.underway import Underway
 from . import palette
 from .side import READY, RUNNING, WAITING, Floats, Ints
-from .text import number
+from .text import count, number
 
-GROUPS = 100
 _COLUMNS = 256
 _FEW = 2_000  # switches, up to which the events themselves are read, again and again
 _WIDTH, _LEFT, _RIGHT, _TOP, _AXIS = 840, 8, 12, 26, 22  # pixels
@@ -34,26 +35,28 @@ Pixels = NDArray[np.uint8]
 class History:
     """Who was in which state between the refreshes so far, for groups of rows; a bounded amount of memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: float = 0.0) -> None:
         self.per_group = 1
-        self.edges = [0.0]
+        self.edges = [begin]
         self.columns: list[Floats] = []  # mean numbers of rows, each of shape (GROUPS, 3)
         self._before: Floats = np.zeros((GROUPS, 3))
 
     def add(self, trace: Trace, elapsed: float) -> None:
         """Add what happened since the last refresh."""
+        if elapsed > self.edges[-1]:
+            self.add_known(grouped(trace, self.per_group), elapsed)
+
+    def add_known(self, known: Grouped, elapsed: float) -> None:
+        """Add what is known by now, as somebody else has summed it up."""
         passed = elapsed - self.edges[-1]
         if passed <= 0:
             return
-        while len(trace) > GROUPS * self.per_group:
+        while self.per_group < known.per_group:
             self.per_group *= 2
             self.columns = [_coarser(column) for column in self.columns]
             self._before = _coarser(self._before)
-        totals = trace.totals()
-        group = np.arange(len(trace)) // self.per_group
-        sums: Floats = np.stack(
-            [np.bincount(group, totals[state.value], minlength=GROUPS) for state in STATES[:3]], axis=1
-        )
+        sums: Floats = np.zeros((GROUPS, 3))
+        sums[: len(known.seconds)] = known.seconds
         self.columns.append(np.maximum(sums - self._before, 0.0) / passed)
         self.edges.append(elapsed)
         self._before = sums
@@ -126,10 +129,94 @@ def png(trace: Trace, elapsed: float) -> bytes:
     draw = ImageDraw.Draw(image)
     _draw_legend(draw)
     _draw_axis(draw, history.edges[-1] or elapsed or 1.0, width, high)
+    return _compressed(image)
+
+
+def _compressed(image: Image.Image) -> bytes:
     out = io.BytesIO()
     # The quickest compression: it is made again in a moment.
     image.save(out, "png", compress_level=1)
     return out.getvalue()
+
+
+# Several processes.
+
+_CAPTION, _GAP = 18, 6  # pixels: the line over a band, and what is below it
+_BANDS = 200  # pixels: all bands together
+_MOST_CAPTIONS = 16  # bands that have one each
+
+
+class _Bands:
+    """What is known of each process of a run so far."""
+
+    def __init__(self) -> None:
+        self.histories: dict[int, History] = {}
+        self.rows: dict[int, int] = {}
+
+    def add(self, process: int, glimpse: Glimpse | None, begun: float) -> None:
+        if glimpse is None or glimpse.grouped is None:
+            return
+        history = self.histories.get(process)
+        if history is None:
+            history = self.histories[process] = History(max(glimpse.origin - begun, 0.0))
+        history.add_known(glimpse.grouped, glimpse.at - begun)
+        self.rows[process] = glimpse.grouped.rows
+
+
+_bands: WeakKeyDictionary[Underway, _Bands] = WeakKeyDictionary()
+
+
+def png_of_processes(underway: Underway) -> bytes:
+    """Draw what everybody did so far in each process, a band for each; the bytes of a PNG."""
+    bands = _bands.setdefault(underway, _Bands())
+    glimpses = underway.glimpses()
+    for process, glimpse in enumerate(glimpses):
+        bands.add(process, glimpse, underway.begun)
+    elapsed = max([history.edges[-1] for history in bands.histories.values()], default=underway.now())
+    of = underway.of
+    caption = _CAPTION if of <= _MOST_CAPTIONS else 0
+    gap = _GAP if caption else int(of <= _BANDS // 3)
+    band = max(_BANDS // of - gap, _ROW if caption else 1)
+    width = _WIDTH - _LEFT - _RIGHT
+    high = of * (caption + band + gap)
+    paper: Pixels = np.empty((_TOP + high + _AXIS, _WIDTH, 3), np.uint8)
+    paper[:] = _rgb(palette.PAPER)
+    for process in range(of):
+        top = _TOP + process * (caption + band + gap) + caption
+        paper[top : top + band, _LEFT : _LEFT + width] = _rgb(palette.LANE)
+        history = bands.histories.get(process)
+        if history is None or not history.columns or not bands.rows[process]:
+            continue
+        colours = _colours(history.shares(bands.rows[process]))
+        # It begins later than the first, and may have been looked at less lately.
+        middle = (np.arange(width) + 0.5) / width * elapsed
+        known = np.flatnonzero((middle >= history.edges[0]) & (middle < history.edges[-1]))
+        columns = np.clip(
+            np.searchsorted(history.edges, middle[known]) - 1, 0, len(history.columns) - 1
+        )
+        lines = np.arange(band) * len(colours) // band
+        paper[top : top + band, _LEFT + known] = colours[lines][:, columns]
+    image = Image.fromarray(paper)
+    draw = ImageDraw.Draw(image)
+    _draw_legend(draw)
+    if caption:
+        for process, glimpse in enumerate(glimpses):
+            at = _TOP + process * (caption + band + gap) + caption // 2
+            draw.text((_LEFT, at), _caption(process, glimpse), palette.INK, _font(), anchor="lm")
+    _draw_axis(draw, elapsed or 1.0, width, high)
+    return _compressed(image)
+
+
+def _caption(process: int, glimpse: Glimpse | None) -> str:
+    name = f"process {process + 1}"
+    if glimpse is None:
+        return name
+    failed = f", {number(glimpse.failed)} failed" if glimpse.failed else ""
+    made = count(glimpse.switches, "switch", "switches")
+    return f"{name}:  {number(glimpse.ended)} of {number(glimpse.there)} finished{failed}, {made}"
+
+
+# Pixels.
 
 
 def _exactly(trace: Trace, elapsed: float) -> Floats:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
-from ..engines.trace import STATE_CODES, Trace
 from ..language import State, Task, Where
 from ..measure.repeats import ENOUGH
 from .others import about_others, of_pairs, with_both
@@ -119,30 +118,6 @@ def comparison(run: Run) -> str:
 
 def _between(bounds: tuple[float, float]) -> str:
     return f"{factor(bounds[0])} to {factor(bounds[1])}"
-
-
-# While it runs.
-
-
-def so_far(trace: Trace, elapsed: float, has_body: bool = False) -> str:
-    """Say how far a run is: ``running for 1.3 s: 120 of 200 coroutines finished, 3 failed, 23,111 switches``.
-
-    With `has_body` the first row is the cell's body, which is not counted.
-    """
-    ended, there, failed = how_far(trace, has_body)
-    parts = [f"{number(ended)} of {count(there, trace.unit)} finished"]
-    parts += [f"{number(failed)} failed"] if failed else []
-    if trace.switches:
-        parts.append(count(trace.switches, "switch", "switches"))
-        parts.append(f"{number(trace.switches / elapsed)} per second" if elapsed > 0 else "")
-    return f"running for {duration(elapsed)}: " + ", ".join(part for part in parts if part)
-
-
-def how_far(trace: Trace, has_body: bool = False) -> tuple[int, int, int]:
-    """Give how many rows have ended, how many there are, and how many failed."""
-    ends = trace.final_codes()[int(has_body) :]
-    failed = int(np.count_nonzero(ends == STATE_CODES[State.FAILED]))
-    return int(np.count_nonzero(ends >= 0)), len(ends), failed
 
 
 # The summary.

@@ -53,3 +53,47 @@ def test_an_interrupt_ends_the_run_in_all_processes_and_the_kernel_goes_on(kerne
     workers = [child for child in kernel.children() if child.cpu_percent() is not None]
     time.sleep(0.5)
     assert all(child.cpu_percent() < 50 for child in workers)
+
+
+ENDLESS = """
+%%coroutines --processes 2 --baseline off {options} -o run
+def worker(n):
+    while True:
+        yield
+for n in range(4):
+    worker(n)
+"""
+
+
+def test_processes_that_go_on_show_a_picture_that_grows_and_how_far_they_are(kernel):
+    request = kernel.begin(ENDLESS.format(options="--panel off"))
+    pictures, words = set(), ""
+    while len(pictures) < 2 or "2 processes" not in words:
+        data = kernel._client.get_iopub_msg(timeout=60)["content"].get("data", {})
+        pictures |= {data["image/png"]} if "image/png" in data else set()
+        words = data.get("text/plain", "") if "press i twice" in data.get("text/plain", "") else words
+    assert "in 2 processes: 0 of 4 coroutines finished" in words
+    kernel.interrupt()
+    output = kernel.finish(request)
+    assert output.error.startswith("KeyboardInterrupt") and "press i twice" not in output.text
+
+
+def test_the_stop_button_stops_all_processes(kernel):
+    # The click comes on a thread of its own, as one from a page does.
+    kernel.execute("""
+        import threading, time
+        from coro_magic.show.stop import Stop
+        def click():
+            while not made:
+                time.sleep(0.05)
+            made[0]._told(made[0], {"kind": "stop"}, [])
+        made, begin = [], Stop.__init__
+        def noted(self, *args, **kwargs):
+            begin(self, *args, **kwargs)
+            made.append(self)
+        Stop.__init__ = noted
+        threading.Thread(target=click, daemon=True).start()
+    """)
+    output = kernel.execute(ENDLESS.format(options=""))
+    assert output.error.startswith("KeyboardInterrupt"), output.error
+    assert kernel.value("[str(task.state) for task in run.tasks[1:]]") == ["cancelled"] * 4

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import coro_magic
-from coro_magic.notebook import progress
-from coro_magic.notebook.progress import Budget, Line
+from coro_magic.engines import budget as budgets
+from coro_magic.engines.budget import Budget
+from coro_magic.notebook.progress import Line
 
 LONG = """import time
 def f(n):
@@ -58,9 +59,9 @@ def test_refreshes_keep_to_their_share_and_to_five_times_a_second(costs: list[fl
             budget.spend(kind, clock.takes(costs[(turn + len(kind)) % len(costs)]))
         moments.append(clock.now)
         # What a refresh takes is known afterwards: one may take more than it was thought to.
-        assert before <= progress.SHARE * (clock.now - began)
+        assert before <= budgets.SHARE * (clock.now - began)
         assert budget.spent - before <= 2 * max(costs) + 1e-9
-    assert budget.spent <= progress.SHARE * (clock.now - began) + 2 * max(costs)
+    assert budget.spent <= budgets.SHARE * (clock.now - began) + 2 * max(costs)
     gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
     assert min(gaps) >= 0.2
     assert budget.spent > 0
@@ -72,7 +73,7 @@ def test_equal_refreshes_never_exceed_the_share() -> None:
     for _ in range(500):
         clock.now += budget.next()
         budget.spend("picture", clock.takes(0.05))
-        assert budget.spent <= progress.SHARE * (clock.now - 100.0) + 1e-9
+        assert budget.spent <= budgets.SHARE * (clock.now - 100.0) + 1e-9
 
 
 def test_what_cannot_be_afforded_is_not_done_and_an_error_counts_too() -> None:
@@ -100,7 +101,7 @@ def test_the_share_of_a_real_run_is_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(outputs, "_update", lambda *args, **kwargs: None)
     shown = outputs.Outputs(Options.of(panel="off"), rich=True)
     seconds, refreshes = run_with(shown.progress)
-    assert refreshes and shown._budget.spent <= progress.SHARE * seconds + 0.1
+    assert refreshes and shown._budget.spent <= budgets.SHARE * seconds + 0.1
 
 
 def run_with(tick: Any) -> tuple[float, int]:
@@ -164,9 +165,11 @@ def test_a_script_in_a_pipe_gives_a_plain_log(tmp_path: Path) -> None:
     assert ended.stderr == "" and "\r" not in ended.stdout and "running for" not in ended.stdout
 
 
-def test_a_script_in_a_terminal_says_how_far_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "where"), [([], b""), (["--processes", "2"], b" in 2 processes")])
+def test_a_script_in_a_terminal_says_how_far_it_is(tmp_path: Path, options: list[str], where: bytes) -> None:
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(script(tmp_path), stdout=subprocess.PIPE, stderr=theirs, env=environment())
+    command = [*script(tmp_path), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment())
     os.close(theirs)
     seen = b""
     late = time.monotonic() + 60
@@ -182,7 +185,8 @@ def test_a_script_in_a_terminal_says_how_far_it_is(tmp_path: Path) -> None:
     assert process.wait(10) == 0 and b"running for" not in process.stdout.read()
     process.stdout.close()
     os.close(ours)
-    assert b"\rrunning for 1" in seen and b"of 3 coroutines finished" in seen and b"\n" not in seen
+    assert b"\rrunning for 1" in seen and where in seen and b"of 3 coroutines finished" in seen
+    assert b"\n" not in seen
 
 
 # In a kernel.
