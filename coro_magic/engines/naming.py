@@ -11,6 +11,7 @@ import numpy as np
 from .events import Ints
 
 _NUMBERED = re.compile(r"(.*)-(\d+)")
+_MANY, _FEW = 1000, 8  # rows
 
 
 class Naming:
@@ -58,10 +59,30 @@ class Naming:
         return list(index), which, np.array(self._numbers, np.int32)
 
     def _number(self, count: int) -> None:
+        begin = len(self._numbers)
+        if count - begin > _MANY:
+            # The first may be the cell's body. After a few it is known what the others may be like.
+            self._number(begin + _FEW)
+            self._number_alike(count)
         for base in self._given[len(self._numbers) : count]:
             if self._passed_seen < len(self.passed):
                 self._number_passed(len(self._numbers))
             self._numbers.append(self._take(base))
+
+    def _number_alike(self, count: int) -> None:
+        """Number very many rows at once, if all of them have the same name, as have those passed over."""
+        begin, seen = len(self._numbers), self._passed_seen
+        base = self._given[begin]
+        own, passed = self._given[begin:count], self.passed[seen:]
+        alike = own.count(base) == len(own) and passed.count(base) == len(passed)
+        if not alike or not self._counts.get(base) or any(n.startswith(base + "-") for n in self._counts):
+            return
+        rows = np.arange(begin, count)
+        before = np.searchsorted(np.array(self.passed_before[seen:], np.int64), rows, side="right")
+        numbers = self._counts[base] + before + np.arange(1, len(rows) + 1)
+        self._numbers.frombytes(numbers.astype(np.int32).tobytes())
+        self._counts[base] = int(numbers[-1])
+        self._passed_seen = seen + int(before[-1])
 
     def _number_passed(self, row: int) -> None:
         seen = self._passed_seen

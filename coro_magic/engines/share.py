@@ -8,7 +8,7 @@ coroutine spawns is kept with it.
 from __future__ import annotations
 
 import gc
-import sys
+import inspect
 import types
 from array import array
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from typing import Any
 
 from ..language import Channel, Request, State, Where
 from ..language import channel as _channels
-from ..language.task import is_unstarted
 from .exchange import Exchanged, Link
 from .frames import code_of
 from .handover import reached
@@ -34,6 +33,14 @@ def _held_by(count: Any) -> Any:
 
 
 _FIRST_ARGUMENT = next(at for at, each in enumerate(gc.get_referents(_held_by(_PLAIN))) if each is _PLAIN)
+
+
+def _may_hold(code: types.CodeType | None) -> bool:
+    """Say whether a coroutine of this code may hold something from its beginning on."""
+    if code is None:
+        return True
+    takes = code.co_argcount or code.co_kwonlyargcount
+    return bool(takes or code.co_freevars or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))
 
 
 class ElsewhereError(RuntimeError):
@@ -109,7 +116,7 @@ class Share(Scheduler):
         self.process, self.of = process, of
         self.processes = array("H")
         self.rows = array("i")
-        self.names_elsewhere, self._rows_before = self.trace.pass_over()
+        self.names_elsewhere, self._rows_before, self._row_count = self.trace.pass_over()
         self._in_blocks = split == "blocks" and split_by is None
         self._split_by = split_by
         self._namespace = namespace
@@ -117,7 +124,8 @@ class Share(Scheduler):
         self._undealt: list[tuple[ScheduledTask, str, int]] = []
         # One for each function at least.
         self.holders: list[ScheduledTask] = []
-        self._codes: set[Any] = set()
+        # The code of these, and whether a coroutine of it may hold something.
+        self._codes: dict[Any, bool] = {}
         self._looked_at = 0
         self._holders_looked_at = 0
         self._used: dict[int, Any] = {}
@@ -161,22 +169,22 @@ class Share(Scheduler):
         It does what `spawn` does for it, all written out: a million of them are in every process but
         one for nothing.
         """
-        codes, processes, own, of = self._codes, self.processes, self.process, self.of
-        name, rows_before, rows = self.names_elsewhere.append, self._rows_before.append, self.trace.__len__
+        codes, processes, own, of = self._codes.get, self.processes, self.process, self.of
+        name, rows_before, rows = self.names_elsewhere.append, self._rows_before.append, self._row_count
         plain, referents, first = _PLAIN.issuperset, gc.get_referents, _FIRST_ARGUMENT
         turn, generator = processes.append, types.GeneratorType
-        tells = sys.version_info < (3, 13)
 
         def pass_over(value: Any) -> bool:
-            if type(value) is not generator or value.gi_code not in codes:
+            if type(value) is not generator:
                 return False
             process = len(processes) % of
-            if process == own or value.gi_suspended:
+            if process == own:
                 return False
-            held = referents(value)
-            # One that has ended refers to nothing any more, but for CPython 3.13.
-            ended = len(held) < first or (not tells and not is_unstarted(value))
-            if ended or not plain(map(type, held[first:])):
+            holds = codes(value.gi_code)
+            # Somebody has driven it, or even to its end: then it has no frame any more.
+            if holds is None or value.gi_suspended or value.gi_frame is None:
+                return False
+            if holds and not plain(map(type, referents(value)[first:])):
                 return False
             turn(process)
             name(value.__name__)
@@ -191,7 +199,7 @@ class Share(Scheduler):
         # There may be a million of them, and all of them are in every process but one for nothing.
         self.processes.append(process)
         self.names_elsewhere.append(name)
-        self._rows_before.append(len(self.trace))
+        self._rows_before.append(self._row_count())
         task.argument = (name, process, self.of)
         code = coroutine.gi_code if type(coroutine) is types.GeneratorType else code_of(coroutine)
         if code in self._codes and _PLAIN.issuperset(
@@ -202,7 +210,7 @@ class Share(Scheduler):
             return
         # Till the body's end, to see what it holds (see `handover`). One at least of each function, for
         # what that names.
-        self._codes.add(code)
+        self._codes[code] = _may_hold(code)
         task.coroutine = coroutine
         self._handed_over.add(coroutine)
         self.holders.append(task)
