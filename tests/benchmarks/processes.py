@@ -2,8 +2,9 @@
 
     python tests/benchmarks/processes.py [--quick]
 
-Sides are measured in turns, and of each the best is taken: what disturbs a measurement only ever makes it
-slower. Where two processes do not have two processors to themselves, nothing here means much.
+Sides are measured in turns, and ratios are of one round: others may use the machine in one round more than in
+the next. Where two processes do not have two processors to themselves, times mean little, and processor time
+more: what two processes of plain Python reach is measured beside.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def compute(n):
             total += k * n
         yield
     return total
-for n in range(16):
+for n in range(1, 17):
     compute(n)
 """
 MANY = """
@@ -74,17 +75,38 @@ def timed(cell: Program, **options: Any) -> tuple[float, Run]:
     return time.perf_counter() - begun, run
 
 
+def plainly(numbers: range, steps: int) -> None:
+    """Compute what these coroutines compute, without any."""
+    for n in numbers:
+        total = 0
+        for _ in range(steps):
+            for k in range(20_000):
+                total += k * n
+
+
+def seconds_of_plain(of: int, steps: int) -> float:
+    """Let so many processes compute it all, each its share."""
+    begun = time.perf_counter()
+    numbers = range(1, 17)
+    wait([pool.submit(at, plainly, numbers[at::of], steps) for at in range(of)])
+    return time.perf_counter() - begun
+
+
 def computing(quick: bool, rounds: int) -> None:
-    """Measure coroutines that compute."""
-    cell = program(COMPUTING.format(steps=20 if quick else 80))
-    ones, twos = [], []
+    """Measure coroutines that compute, and beside them what the machine makes of two processes at all."""
+    steps = 20 if quick else 80
+    cell = program(COMPUTING.format(steps=steps))
+    found = []
     for _ in range(rounds):
         # The same engine in a process like the others: of one share there is one.
-        ones.append(timed(cell, processes=1)[1].elapsed)
-        twos.append(timed(cell, processes=2)[1].elapsed)
-    pairs = statistics.median(one / two for one, two in zip(ones, twos, strict=True))
-    print(f"16 coroutines that compute: one process {min(ones):.2f} s, two {min(twos):.2f} s: "
-          f"{min(ones) / min(twos):.2f} × as fast (median of pairs {pairs:.2f}; to reach ≥ 1.9)")  # fmt: skip
+        one, two = (timed(cell, processes=of)[1] for of in (1, 2))
+        cpu = [sum(each.cpu for each in run.processes) for run in (one, two)]
+        plain = [seconds_of_plain(of, steps) for of in (1, 2)]
+        found.append((one.elapsed / two.elapsed, plain[0] / plain[1], cpu[1] / cpu[0], two.elapsed))
+    ratio, plain_ratio, cpus, seconds = (statistics.median(column) for column in zip(*found, strict=True))
+    print(f"16 coroutines that compute, {seconds:.2f} s in two processes: {ratio:.2f} × as fast as one (to "
+          f"reach ≥ 1.9); without coroutines the same work {plain_ratio:.2f} ×; processor time of two "
+          f"against one {100 * (cpus - 1):+.0f} % (medians of {rounds} rounds)")  # fmt: skip
 
 
 def halves(cell: Program) -> tuple[float, float, float]:
