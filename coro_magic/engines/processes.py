@@ -10,9 +10,12 @@ import _thread
 import ast
 import contextlib
 import io
+import multiprocessing
 import os
 import pickle
 import platform
+import shutil
+import signal
 import sys
 import threading
 import time
@@ -46,8 +49,11 @@ from .trace import STATE_CODES
 
 _ALL = 1 << 31
 _MOST_TRACEBACKS = 100
+_GRACE = 5.0  # seconds in which a share must have stopped for whose owner is gone
 _LOOK_EVERY = 0.05  # seconds between two looks at whether to stop
 _TELL_AFTER = 4  # looks
+_MOST_TRIED = 10_000_000  # bytes of results, up to which it is tried whether they can be unpickled
+_ALWAYS_BACK = frozenset({int, float, complex, bool, str, bytes, types.NoneType})
 _MOST_COMPARED = 20_000_000  # bytes carried, up to which it is looked at what has changed
 
 
@@ -71,8 +77,10 @@ class Work:
         Where to import from; where to be, None to stay.
     board:
         A folder in which a file ``stop`` means that the run is to be stopped, ``""`` for none.
-    recording, options:
+    options:
         For the scheduler.
+    owner:
+        The process without which nobody wants this done any more; 0 for none.
     """
 
     program: Program | Calls
@@ -88,6 +96,7 @@ class Work:
     cwd: str | None
     board: str
     options: dict[str, Any]
+    owner: int = 0
 
 
 @dataclass
@@ -198,6 +207,9 @@ def warm() -> int:
     global _warm
     if not _warm:
         _warm = True
+        # loky's start method is unknown to a process that a coroutine starts by `multiprocessing`: it would
+        # die at once, and a pool would start the next one, for ever.
+        multiprocessing.set_start_method(None, force=True)
         program = Program(ast.parse("def f():\n    yield\nf()"), "", "warm_up")
         options: dict[str, Any] = {}
         carry_out(
@@ -309,6 +321,7 @@ class _Watched:
         self._glimpses = Glimpses(share, file_of(work.board, work.process))
         if there:
             share.tell(self._glimpses.look)
+        self._board, self._owner = work.board, work.owner
         self._over = threading.Event()
         self._on_main = threading.current_thread() is threading.main_thread()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -328,13 +341,23 @@ class _Watched:
             looks += 1
             if looks % _TELL_AFTER == 0:
                 self._glimpses.leave()
+            if self._owner and os.getppid() != self._owner:
+                # A kernel that was killed, or restarted: nobody else tidies up.
+                shutil.rmtree(self._board, ignore_errors=True)
+                self._interrupt()
+                self._over.wait(_GRACE)
+                os._exit(1)
             if os.path.exists(self._stop):
-                # A step that does not switch hears of an interrupt only, and only a main thread has them.
-                if self._on_main:
-                    _thread.interrupt_main()
-                else:
-                    self._share.request_interrupt()
+                self._interrupt()
                 return
+
+    def _interrupt(self) -> None:
+        # A step that does not switch hears of an interrupt only, and only a main thread has them, if its
+        # process was not started as one that ignores them (by a shell, in the background).
+        if self._on_main and callable(signal.getsignal(signal.SIGINT)):
+            _thread.interrupt_main()
+        else:
+            self._share.request_interrupt()
 
 
 def _part(
@@ -351,7 +374,7 @@ def _part(
         numbers[: len(work.numbers)] = np.asarray(work.numbers)
     rows = array("i", [task.row for task in tasks])
     texts: dict[int, str] = {}
-    values = {
+    values: dict[int, Any] = {
         task.row: task._value for task in tasks if task._final is State.DONE and task._value is not None
     }
     errors = {task.row: task._error for task in tasks if task._error is not None}
@@ -414,21 +437,45 @@ def _pickled(values: Any, texts: dict[int, str]) -> bytes:
     import cloudpickle
 
     try:
-        return cloudpickle.dumps(values)  # type: ignore[no-any-return]
+        together: bytes = cloudpickle.dumps(values)
+        if not isinstance(values, dict) or _comes_back(together, values):
+            return together
     except Exception:
         if not isinstance(values, dict):
             return cloudpickle.dumps(short_repr(values, 200))  # type: ignore[no-any-return]
     kept = {}
     for row, value in values.items():
         try:
-            cloudpickle.dumps(value)
+            alone = cloudpickle.dumps(value)
+            if not _comes_back(alone, {row: value}):
+                pickle.loads(alone)  # tells why not
             kept[row] = value
         except Exception as error:
             if isinstance(value, BaseException):
-                kept[row] = RuntimeError(f"{type(value).__name__}: {value}")
+                kept[row] = _stand_in(value)
             else:
                 texts[row] = f"{short_repr(value, 200)} (it does not pickle: {error})"
     return cloudpickle.dumps(kept)  # type: ignore[no-any-return]
+
+
+def _comes_back(pickled: bytes, values: dict[int, Any]) -> bool:
+    """Say whether what pickles can be unpickled, too: errors with arguments of their own often cannot."""
+    if len(pickled) > _MOST_TRIED or _ALWAYS_BACK.issuperset(map(type, values.values())):
+        return True
+    try:
+        pickle.loads(pickled)
+    except Exception:
+        return False
+    return True
+
+
+def _stand_in(error: BaseException) -> RuntimeError:
+    """Give an error that says what one says that cannot be copied."""
+    text = short_repr(error, 200) if not str(error) else str(error)
+    found = RuntimeError(f"{type(error).__name__}: {text}")
+    for note in getattr(error, "__notes__", ()):
+        found.add_note(note)
+    return found
 
 
 # What a program changed in its copy of the globals.

@@ -189,7 +189,7 @@ def _run_in_processes(
     run._repeat = lambda given: run_program(
         program, namespace, Options.of(**given), show=show, around=around
     )
-    run.error = _error_of(run)
+    run.error = _error_of(run) or run.error
     if on_finish is not None:
         on_finish(run)
     if job is not None and (run.interrupted or not run.complete):

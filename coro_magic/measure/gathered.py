@@ -47,6 +47,10 @@ def offset(sent: float, began: float, ended: float, received: float) -> tuple[fl
     return (low + high) / 2, (high - low) / 2
 
 
+class DifferingBodies(RuntimeError):
+    """The cell's body did something else in one process than in another; the message says what."""
+
+
 class Gathered:
     """What came of the shares of a run.
 
@@ -147,8 +151,27 @@ class Gathered:
         run.complete = not self._lost
         self._fill(run, first, shifts)
         run.started = run.wanted = run.count
-        run.notes = [*self._notes_on_lost(), *self._note_on_names(defined), *self._notes]
+        run.notes = [
+            *self._notes_on_lost(), *self._note_on_output(run), *self._note_on_names(defined), *self._notes,
+        ]  # fmt: skip
+        run.error = self._error()
         return run
+
+    def _error(self) -> BaseException | None:
+        """Give what the run fails with where no coroutine tells: there are results missing."""
+        if not self._parts and self._lost:
+            return Lost("; ".join(self._notes_on_lost()))
+        parts = [part for part in self._parts if part.has_body]
+        if any(part.interrupted or part.body_error for part in parts):
+            return None
+        counts = {part.process: len(part.handed) for part in parts}
+        if len(set(counts.values())) < 2:
+            return None
+        told = ", ".join(f"{count:,} in process {process + 1}" for process, count in counts.items())
+        return DifferingBodies(
+            f"the cell's body did not hand over the same coroutines in every process ({told}), so that some "
+            "ran nowhere; what it reads or draws by lot must be the same in all of them"
+        )
 
     # Tasks.
 
@@ -241,6 +264,10 @@ class Gathered:
         return [
             f"process {process + 1} was lost: {why}" for process, (why, _, _) in sorted(self._lost.items())
         ]
+
+    def _note_on_output(self, run: Run) -> list[str]:
+        lost = run.printed.lost
+        return [f"printed and not kept: {lost:,} more characters"] if lost else []
 
     def _note_on_names(self, defined: set[str]) -> list[str]:
         changed = (name for part in self._parts for name in part.changed if name not in defined)

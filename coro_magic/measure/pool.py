@@ -32,9 +32,15 @@ class Pool:
         if self._owner != os.getpid():
             # A forked process has the copy of a pool, and none of its processes.
             self._executors, self._owner = [], os.getpid()
-        while len(self._executors) < count:
-            self._executors.append(self._new())
-        futures = [self._warmed(number) for number in range(count)]
+        before = len(self._executors)
+        try:
+            while len(self._executors) < count:
+                self._executors.append(self._new())
+            futures = [self._warmed(number) for number in range(count)]
+        except OSError:
+            # There are not as many descriptors, or processes, to be had. So that the next run has some.
+            self._end_from(before)
+            raise
         late = wait(futures, _START_SECONDS).not_done
         if late:
             raise RuntimeError(f"{len(late)} of {count} worker processes could not be started")
@@ -70,7 +76,11 @@ class Pool:
 
     def end(self) -> None:
         """End all of them."""
-        executors, self._executors = self._executors, []
+        self._end_from(0)
+
+    def _end_from(self, number: int) -> None:
+        executors = self._executors[number:]
+        del self._executors[number:]
         if self._owner != os.getpid():
             return
         for executor in executors:

@@ -29,6 +29,7 @@ from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
 from ..language import Channel
 from . import baseline
+from .cores import cores
 from .gathered import Gathered
 from .options import Options
 from .pool import pool
@@ -36,6 +37,7 @@ from .process import CannotBegin, NoBaseline, first_line
 from .run import Run
 from .underway import Underway
 
+_MOST, _MOST_PER_CORE = 64, 8  # processes of our own
 _GRACE = 5.0  # seconds in which processes must have stopped when they are told to
 _LOOK_EVERY = 0.2  # seconds
 _TELL_AFTER = 1.0  # seconds; what takes less needs no progress
@@ -82,10 +84,16 @@ def run_shares(
     works = _works(program, shares, namespace, options, own_pool=executor is None)
     header = header_of_this()
     if executor is None:
+        most = max(_MOST, _MOST_PER_CORE * cores())
+        if of > most:
+            raise CannotBegin(
+                f"--processes {of}: for the {cores()} processors that there are to use no more than {most} "
+                "processes are started"
+            )
         try:
             pool.get_ready(of)
-        except RuntimeError as error:
-            raise CannotBegin(str(error)) from None
+        except (RuntimeError, OSError) as error:
+            raise CannotBegin(f"the worker processes could not be started: {first_line(error)}") from None
     board = tempfile.mkdtemp(prefix="coro_magic_")
     try:
         with _exchange(board, of, b"shared" in works[0]("", None)) as exchange:
@@ -158,7 +166,7 @@ def _works(
             work = Work(
                 own, carried, modules, process, options.processes, numbers, options.split,
                 options.split_by or "", exchange, list(sys.path), os.getcwd() if own_pool else None,
-                board, settings,
+                board, settings, os.getpid() if own_pool else 0,
             )  # fmt: skip
             return cloudpickle.dumps(work)  # type: ignore[no-any-return]
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from cells import Cell, cell
 
@@ -15,7 +20,7 @@ import coro_magic
 from coro_magic import Channel, State
 from coro_magic.engines.processes import carry_out, header_of_this
 from coro_magic.measure.cores import cores
-from coro_magic.measure.gathered import Lost, offset
+from coro_magic.measure.gathered import DifferingBodies, Lost, offset
 from coro_magic.measure.pool import pool
 from coro_magic.measure.process import CannotBegin
 
@@ -343,6 +348,131 @@ def test_a_lost_share_runs_again_if_it_may(tmp_path):
     made = in_processes(DIES, {"__name__": "__main__", "marker": str(tmp_path / "died")}, retries=1)
     assert made.results == {"f": 0, "f-2": 1, "f-3": 2, "f-4": 3}
     assert made.run.error is None
+
+
+KILLED = """
+from cells import cell
+cell('''
+import os, time
+from pathlib import Path
+def worker(n):
+    Path({folder!r}, str(os.getpid())).touch()
+    try:
+        while True:
+            {step}
+            yield
+    finally:
+        Path({folder!r}, str(os.getpid()) + " ended").touch()
+for n in range(2):
+    worker(n)
+''', processes=2)
+"""
+
+
+@pytest.mark.parametrize("step", ["pass", "time.sleep(0.01)"])
+def test_workers_stop_when_whoever_wanted_their_work_was_killed(tmp_path, step):
+    source = KILLED.format(folder=str(tmp_path), step=step)
+    path = [str(Path(coro_magic.__file__).parents[1]), str(Path(__file__).parents[1])]
+    boards = tmp_path / "boards"
+    boards.mkdir()
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(boards)}
+    # What their resource tracker says about that is not ours.
+    process = subprocess.Popen([sys.executable, "-c", source], env=there, stderr=subprocess.DEVNULL)
+    workers = wait_for(
+        lambda: [int(each.name) for each in tmp_path.glob("[0-9]*")], lambda found: len(found) == 2
+    )
+    process.kill()
+    process.wait()
+    wait_for(lambda: [pid for pid in workers if is_there(pid)], lambda left: not left)
+    assert {each.name for each in tmp_path.glob("* ended")} == {f"{pid} ended" for pid in workers}
+    assert not list(boards.glob("coro_magic_*"))
+
+
+def wait_for(look, enough):
+    """Look until it is enough, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not enough(found := look()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def is_there(pid):
+    try:
+        # Nobody may have asked what became of it.
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_run_of_which_no_process_is_left_fails():
+    made = in_processes("import os\nos._exit(3)")
+    assert isinstance(made.run.error, Lost)
+    assert "process 2 was lost: the worker process died" in str(made.run.error)
+
+
+def test_bodies_that_hand_over_other_numbers_of_coroutines_are_an_error():
+    made = in_processes("""
+        import os
+        def worker(n):
+            yield
+        for n in range(2 + 2 * (os.getpid() == pid)):
+            worker(n)
+    """, {"__name__": "__main__", "pid": pool.submit(0, os.getpid).result()})  # fmt: skip
+    assert isinstance(made.run.error, DifferingBodies)
+    assert "4 in process 1, 2 in process 2" in str(made.run.error)
+
+
+def test_errors_and_results_that_cannot_be_unpickled_are_told_and_spoil_no_others():
+    made = in_processes("""
+        class Odd(Exception):
+            def __init__(self, first, second):
+                super().__init__(first)
+        class Result:
+            def __reduce__(self):
+                return int, ("no",)
+        def worker(n):
+            yield
+            if n == 0:
+                raise Odd("this", "that")
+            if n == 2:
+                raise KeyError("plain")
+            return Result() if n == 4 else n
+        for n in range(8):
+            worker(n)
+    """)
+    odd, one, plain, three, result, *_ = (task._value for task in made.run.tasks[1:])
+    assert type(odd) is RuntimeError and str(odd) == "Odd: this"
+    assert any("raise Odd" in note or "worker" in note for note in odd.__notes__)
+    assert isinstance(plain, KeyError) and (one, three) == (1, 3)
+    assert "Result" in str(result) and "invalid literal" in str(result)
+    assert list(made.results.values())[-3:] == [5, 6, 7]
+
+
+def test_output_for_which_there_is_no_room_is_told():
+    made = in_processes("def worker():\n    yield\n    print('x' * 300_000)\nworker()")
+    assert "printed and not kept: 100,001 more characters" in made.run.notes
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_coroutine_may_have_processes_of_its_own(method):
+    made = in_processes(f"""
+        import multiprocessing
+        def worker(n):
+            with multiprocessing.get_context({method!r}).Pool(1) as pool:
+                found = pool.map(abs, [-n])
+            yield
+            return found
+        for n in range(2):
+            worker(n)
+    """)
+    assert list(made.results.values()) == [[0], [1]]
+
+
+def test_more_processes_than_can_be_had_are_refused_and_the_next_run_has_some():
+    with pytest.raises(CannotBegin, match="no more than"):
+        in_processes(IDS, processes=100_000)
+    assert in_processes(IDS).run.error is None
 
 
 @pytest.mark.parametrize("body", ["while True:\n        yield sleep(0.01)", "while True:\n        pass"])
