@@ -41,7 +41,8 @@ _LENGTH = 200  # characters of a call or a line
 
 # Bound before a run replaces them.
 _clock_gettime = time.clock_gettime
-_lock = _thread.allocate_lock
+_lock, _get_ident = _thread.allocate_lock, _thread.get_ident
+_open, _read, _close = os.open, os.read, os.close
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class SlowStep:
         The source text of the line, empty if it cannot be read.
     busy:
         The share of the time for which the thread was computing, from 0 (it was blocked) to 1; None
-        if that is not known.
+        if that is not known. Where it had to wait for a processor, on Linux, that counts too: it wanted to.
     exact:
         Whether `begin` and `seconds` were measured, or only seen now and then.
     """
@@ -262,12 +263,31 @@ def longest(seen: list[Seen]) -> list[Seen]:
 
 
 def _computing_clock(thread: int) -> Callable[[], float]:
-    """Give a clock of the processor time of a thread, which must be there as long as it is read."""
+    """Give a clock of the time for which a thread, which must be there, had a processor or wanted one."""
+    if thread == _get_ident():
+        with suppress(AttributeError, OSError, ValueError, IndexError):
+            number = _thread.get_native_id()
+            _scheduled(number)
+            return lambda: _scheduled(number)
     identify = getattr(time, "pthread_getcpuclockid", None)
     if identify is None:
         return lambda: math.nan
     clock = identify(thread)
     return lambda: _clock_gettime(clock)
+
+
+def _scheduled(number: int) -> float:
+    """Give for how many seconds a thread of this process had a processor, or waited for one, on Linux.
+
+    Where more processes compute than there are processors, a thread that does nothing but compute has one for
+    a part of the time only, and would be taken for one that is blocked.
+    """
+    descriptor = _open(f"/proc/self/task/{number}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        running, waiting, *_ = _read(descriptor, 100).split()
+    finally:
+        _close(descriptor)
+    return (int(running) + int(waiting)) / 1e9
 
 
 def sample_of(frame: FrameType | None, home: str | None) -> Sample | None:

@@ -185,6 +185,9 @@ class CoroutineMagics(Magics):
             outputs.finished(run)
         except CannotBegin as refused:
             raise UsageError(str(refused)) from None
+        except KeyboardInterrupt:
+            # Before the coroutines began, or after they had ended: where that was is nobody's business.
+            raise KeyboardInterrupt from None
         finally:
             outputs.close()
         error = run.error

@@ -223,20 +223,35 @@ def _row_labels(axes: Axes, side: Side) -> None:
         say(axes, -0.008, tick, amount(tick), at=left, ha="right", color=palette.FAINT_INK)
 
 
+_ONE_LINE = 0.13  # inches: as high as a small line of text
+
+
 def _bands(axes: Axes, side: Side, names: bool) -> None:
     """Divide the rows of different processes by a line, and name the processes at the right."""
     bands = () if side.run is None else side.run.processes
     right = axes.get_yaxis_transform()
     room = _inches(axes)[1] / side.rows  # inches for a row
-    for band in bands:
-        if not band.rows:
-            continue
+    there = [band for band in bands if band.rows]
+    high = min((band.rows for band in there), default=0) * room
+    for band in there:
         if band.first:
-            axes.axhline(band.first - 0.5, color=palette.INK, linewidth=0.8, zorder=4)
-        text = f"process {band.number}"
-        if names and band.rows * room >= 0.062 * len(text):
-            say(axes, 1.006, band.first + band.rows / 2 - 0.5, text, at=right, rotation=270, fontsize=7.5,
-                color=palette.FAINT_INK)  # fmt: skip
+            thick = 0.8 if high >= _ONE_LINE else 0.4
+            axes.axhline(band.first - 0.5, color=palette.INK, linewidth=thick, zorder=4)
+    if not names or not there:
+        return
+    style: dict[str, Any] = {"at": right, "fontsize": 7.5, "color": palette.FAINT_INK}
+    # Where not all of them have room for words, they have numbers, and the word stands beside them once.
+    words = high >= 0.062 * len(f"process {there[-1].number}")
+    numbers = not words and high >= _ONE_LINE
+    for band in there:
+        middle = band.first + band.rows / 2 - 0.5
+        if words:
+            say(axes, 1.006, middle, f"process {band.number}", rotation=270, **style)
+        elif numbers:
+            say(axes, 1.006, middle, f"{band.number}", **style)
+    if not words:
+        text = "process" if numbers else f"{len(there)} processes"
+        say(axes, 1.03 if numbers else 1.006, side.rows / 2 - 0.5, text, rotation=270, **style)
 
 
 def _ends(axes: Axes, side: Side, until: float) -> None:

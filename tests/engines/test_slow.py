@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 import weakref
@@ -338,3 +339,30 @@ def test_the_text_of_a_call_is_exact_also_behind_letters_of_many_bytes(tmp_path:
 
     names["f"](g)
     assert call_at(Sample(*frames[0], "")) == "g( 'ö')"
+
+
+BURNS = "import os\nos.sched_setaffinity(0, {int(os.environ['ON'])})\nprint(flush=True)\nwhile True: pass"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells that a thread waited")
+def test_a_step_that_computes_and_has_no_processor_is_not_taken_for_one_that_is_blocked():
+    before = os.sched_getaffinity(0)
+    processor = min(before)
+    environment = {**os.environ, "ON": str(processor)}
+    burning = [
+        subprocess.Popen([sys.executable, "-c", BURNS], env=environment, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    try:
+        for process in burning:
+            assert process.stdout is not None
+            process.stdout.readline()
+        os.sched_setaffinity(0, {processor})
+        step = named(slow(computes), "computes")
+    finally:
+        os.sched_setaffinity(0, before)
+        for process in burning:
+            process.kill()
+            process.communicate()
+    # It had a fifth of a processor.
+    assert step.busy is not None and step.busy > 0.7

@@ -45,6 +45,16 @@ def test_many_coroutines_have_bands_too():
     assert [text for text in texts(many) if text.startswith("process ")] == ["process 1", "process 2"]
 
 
+@pytest.mark.parametrize(
+    ("count", "processes", "labels"),
+    [(16, 8, ["process", *"12345678"]), (30, 30, ["30 processes"])],
+)
+def test_bands_without_room_for_words_have_numbers(count: int, processes: int, labels: list[str]) -> None:
+    figure = show.picture(cell(SOURCE.replace("{count}", str(count)), processes=processes).run)
+    at_the_right = [text for axes in figure.axes for text in axes.texts if text.get_position()[0] > 1]
+    assert sorted(text.get_text() for text in at_the_right) == sorted(labels)
+
+
 def test_the_words_tell_of_processes(few):
     assert few.summary().startswith("6 coroutines, 2 processes, ")
     assert "\none process: " in few.summary() and list(few.others) == ["one process"]
