@@ -22,7 +22,7 @@ import time
 import traceback
 import types
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -248,7 +248,26 @@ def _watched(work: Work, channels: list[Any], began: float) -> Part:
     watching_channels(share.made)
     made: dict[str, type] = {}
     read_with(lambda item: OwnClasses(item, namespace, made).load())
-    return _carried_out(work, share, namespace, began)
+    with _late_interrupts(share):
+        return _carried_out(work, share, namespace, began)
+
+
+@contextlib.contextmanager
+def _late_interrupts(share: Share) -> Iterator[None]:
+    """Let an interrupt that comes a moment before the run, or after it, cost nothing of what it came to.
+
+    There may be several for one click: the terminal or the front end sends one to all processes, and there
+    is the word to stop.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: share.request_interrupt())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _looked_up(name: str, namespace: dict[str, Any]) -> Callable[[], Any] | None:
@@ -310,6 +329,11 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
+def begun_file(board: str, process: int) -> str:
+    """Give the file that is there when a process has begun with its share."""
+    return os.path.join(board, f"begun {process}")
+
+
 class _Watched:
     """Looks for the word to stop while a share runs, and tells how far it is: a context manager."""
 
@@ -321,13 +345,15 @@ class _Watched:
         self._glimpses = Glimpses(share, file_of(work.board, work.process))
         if there:
             share.tell(self._glimpses.look)
-        self._board, self._owner = work.board, work.owner
+        self._board, self._owner, self._process = work.board, work.owner, work.process
         self._over = threading.Event()
         self._on_main = threading.current_thread() is threading.main_thread()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> None:
         if self._stop:
+            with contextlib.suppress(OSError):
+                Path(begun_file(self._board, self._process)).touch()
             self._thread.start()
 
     def __exit__(self, *exc_info: object) -> None:
@@ -347,7 +373,8 @@ class _Watched:
                 self._interrupt()
                 self._over.wait(_GRACE)
                 os._exit(1)
-            if os.path.exists(self._stop):
+            # Whoever wants nothing any more may be gone with the folder before this has seen the word.
+            if os.path.exists(self._stop) or not os.path.isdir(self._board):
                 self._interrupt()
                 return
 

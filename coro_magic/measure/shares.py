@@ -24,7 +24,7 @@ from typing import Any
 
 from ..engines.calls import Calls
 from ..engines.exchange import connected, serve
-from ..engines.processes import Part, Work, carry_out, header_of_this
+from ..engines.processes import Part, Work, begun_file, carry_out, header_of_this
 from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
 from ..language import Channel
@@ -155,7 +155,8 @@ def _works(
     try:
         carried = baseline.carry(program, namespace, also=(options.split_by,) if options.split_by else ())
     except NoBaseline as reason:
-        raise CannotBegin(f"the program {reason}".replace("; or say --baseline off", "")) from None
+        why = str(reason).replace("; or say --baseline off", "")
+        raise CannotBegin(f"the program {why}" if why.startswith("cannot ") else why) from None
     modules = baseline.imported_by(program)
     settings = options.for_scheduler()
 
@@ -366,8 +367,9 @@ class _Running:
         deadline = time.monotonic() + _GRACE
         with suppress(CannotBegin):
             while self._futures and time.monotonic() < deadline:
-                for future in list(self._futures):
-                    if future.cancel():
+                for future, process in list(self._futures.items()):
+                    # A future of dask's can be cancelled while it runs, and what it has come to is lost then.
+                    if not os.path.exists(begun_file(self._board, process)) and future.cancel():
                         self._lose(self._futures.pop(future), "it was interrupted before it had begun")
                 with suppress(KeyboardInterrupt):
                     self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)

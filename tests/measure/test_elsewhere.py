@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from cells import cell
 
 from coro_magic import State
+from coro_magic.measure.underway import Underway
 
 COUNT = """
     from dataclasses import dataclass
@@ -89,6 +91,26 @@ def test_other_peoples_workers_run_the_shares(name, request):
     assert os.getpid() not in {found.pid for found in made.results.values()}
     assert made.run.trace.detailed and len(made.run.processes) == 2
     assert sorted(made.run.printed.text().splitlines()) == [f"at work {n}" for n in range(6)]
+
+
+def test_a_click_stops_dask_what_it_has_come_to_is_kept_and_it_is_free_for_the_next_run(dask):
+    names = {"__name__": "__main__", "mine": executor_of(dask)}
+
+    def progress(underway: Underway) -> float:
+        if all(each is not None and each.switches for each in underway.glimpses()):
+            threading.Thread(target=underway.request_interrupt).start()
+        return 0.1
+
+    made = cell(
+        "def quick(n):\n    yield\n    return n\n"
+        "def endless(n):\n    while True:\n        yield\n"
+        "for n in range(2):\n    quick(n)\nfor n in range(2):\n    endless(n)",
+        names, processes=2, on="mine", progress=progress,
+    )  # fmt: skip
+    assert made.run.interrupted and made.results == {"quick": 0, "quick-2": 1}, made.run.notes
+    assert [task.state for task in made.run.tasks[3:]] == [State.CANCELLED] * 2
+    after = cell("def f(n):\n    yield\n    return n\nf(1)\nf(2)", names, processes=2, on="mine")
+    assert after.results == {"f": 1, "f-2": 2}
 
 
 @pytest.mark.parametrize("name", ["dask", "ipyparallel"])

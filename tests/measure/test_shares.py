@@ -350,6 +350,23 @@ def test_a_lost_share_runs_again_if_it_may(tmp_path):
     assert made.run.error is None
 
 
+def test_interrupts_that_come_when_the_coroutines_have_ended_cost_nothing():
+    made = in_processes("""
+        import os, signal
+        class Result:
+            def __reduce__(self):
+                # While what came of it is made ready for its way back.
+                os.kill(os.getpid(), signal.SIGINT)
+                return str, ("came back",)
+        def worker(n):
+            yield
+            return Result()
+        for n in range(2):
+            worker(n)
+    """)
+    assert list(made.results.values()) == ["came back"] * 2 and made.run.error is None
+
+
 KILLED = """
 from cells import cell
 cell('''

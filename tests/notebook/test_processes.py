@@ -32,6 +32,11 @@ def test_what_does_not_travel_is_one_line(kernel):
     assert output.traceback == ""
 
 
+def test_a_cell_that_needs_ipython_is_refused_in_one_sentence(kernel):
+    output = kernel.execute("%%coroutines --processes 2\n%time\ndef f():\n    yield\nf()")
+    assert output.stderr.startswith("UsageError: the cell uses IPython itself") and output.traceback == ""
+
+
 def test_an_interrupt_ends_the_run_in_all_processes_and_the_kernel_goes_on(kernel):
     kernel.execute(PLAIN)
     request = kernel.begin("""
