@@ -25,8 +25,9 @@ from .events import KIND_MASK, WAITS
 from .frames import code_of, ours
 from .handover import names_in
 from .interrupts import gate
+from .journal import FOLD_AT
 from .scheduler import Scheduler
-from .trace import BORN_WAITING, CLOSED_WAITING, FOLD_AT, RESUMED, STOPPED, SUSPENDED
+from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED
 
 _monitoring: Any = getattr(sys, "monitoring", None)  # CPython 3.12 and later
 # Code is read without its specialisations (`co_code`), so these are the plain names.

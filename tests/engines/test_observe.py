@@ -12,9 +12,9 @@ from cells import cell
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coro_magic.engines import observe, trace
+from coro_magic.engines import journal, observe
 from coro_magic.engines.events import READY, RUNNING, WAITING
-from coro_magic.engines.trace import FOLD_AT
+from coro_magic.engines.journal import FOLD_AT
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -284,7 +284,7 @@ def check_that_one_row_runs_at_a_time(trace):
 )
 def test_on_one_thread_one_row_runs_at_a_time(plan, detail, fold_at):
     with pytest.MonkeyPatch.context() as patch:
-        for module in (trace, observe):
+        for module in (journal, observe):
             patch.setattr(module, "FOLD_AT", fold_at)
         ran = cell(FOLLOWS, {"__name__": "__main__", "plan": plan}, detail=detail)
         check_that_one_row_runs_at_a_time(ran.run.trace)
