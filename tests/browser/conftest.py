@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[S
     running.stop()
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page of its own, in which an error of any script fails the test."""
+@contextmanager
+def watched(browser: Any) -> Iterator[Any]:
+    """A page in which an error of any script of ours fails the test."""
     context = browser.new_context(viewport={"width": 1300, "height": 1400})
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -137,3 +138,10 @@ def page(browser: Any) -> Iterator[Any]:
     context.close()
     ours = [error for error in errors if "coro" in error.lower() or "interactive" in error]
     assert not ours, ours
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of its own."""
+    with watched(browser) as page:
+        yield page

@@ -12,6 +12,8 @@ from .conftest import Server
 # Where an open notebook is found: JupyterLab (one document) and Notebook 7.
 FRONT_ENDS = {"lab": "doc/tree", "notebook": "notebooks"}
 CANVAS = "[data-testid=coro-canvas]"
+_PATIENCE = 5  # seconds in which nothing went on
+_ERROR = ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']"
 
 
 # The middle of a row's longest bar, in pixels of the canvas.
@@ -67,6 +69,38 @@ class Driver:
             except TimeoutError:
                 continue  # the first kernel of a server may lose what it is sent as it starts
         raise AssertionError(f"{wait_for} did not come")
+
+    def choose(self, menu: str, item: str) -> None:
+        """Choose from a menu of JupyterLab."""
+        self.page.locator(".lm-MenuBar-itemLabel").get_by_text(menu, exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+
+    def run_to_the_end(self, seconds: float = 300) -> None:
+        """Run all cells by the menu, and wait until every one of them has run, or one has failed."""
+        late = time.monotonic() + seconds
+        before: list[str] | None = None  # not asked yet
+        quiet = 0.0
+        while time.monotonic() < late:
+            prompts, idle = self._prompts(), self.status() == "idle"
+            if idle and (all(prompt.isdigit() for prompt in prompts) or self.page.locator(_ERROR).count()):
+                return
+            # What is sent to a kernel that is not really there yet gets lost. Nothing goes on: ask again.
+            quiet = quiet + 0.25 if idle and prompts == before else 0.0
+            if quiet >= _PATIENCE or before is None:
+                self.choose("Run", "Run All Cells")
+                quiet = 0.0
+            before = prompts
+            self.page.wait_for_timeout(250)
+        raise AssertionError(f"cells that have not run: {self._prompts()}")
+
+    def status(self) -> str:
+        """Give what the kernel does, as the notebook's circle has it: idle, busy and so on."""
+        return str(self.page.locator(".jp-Notebook-ExecutionIndicator").first.get_attribute("data-status"))
+
+    def _prompts(self) -> list[str]:
+        """Give what stands beside the code cells: a number after they have run."""
+        shown = self.page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-prompt").all_text_contents()
+        return [text.strip("[ ]:") for text in shown]
 
     def _run_cells(self) -> None:
         for number in range(self.page.locator(".jp-Notebook .jp-CodeCell").count()):

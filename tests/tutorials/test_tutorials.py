@@ -12,7 +12,7 @@ import pytest
 from kernels import Kernel, Output
 
 from .execute import NOTEBOOKS, WIDGET_VIEW, execute, numbered, pictures
-from .solutions import EXERCISES, Change
+from .solutions import EXERCISES, Change, answered
 
 READ = {path.stem: nbformat.read(path, as_version=4) for path in numbered()}
 RUNNABLE = [name for name in READ if name != "00_index"]
@@ -121,11 +121,7 @@ def solved(kernel: Kernel) -> Any:
     """Gives what a check says to an answer; everything in one kernel, without pictures."""
 
     def said(name: str, number: int, changes: tuple[Change, ...]) -> Output:
-        answer = cell(name, f"exercise-{number}").source
-        for given, instead in changes:
-            assert answer.count(given) == 1, (given, answer)
-            answer = answer.replace(given, instead)
-        first, rest = answer.split("\n", 1)
+        first, rest = answered(cell(name, f"exercise-{number}").source, changes).split("\n", 1)
         ran = kernel.execute(f"{first} --picture off --panel off\n{rest}")
         assert ran.status == "ok", ran.traceback
         return kernel.execute(cell(name, f"check-{number}").source)
