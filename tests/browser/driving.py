@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from .conftest import Server
@@ -158,7 +157,13 @@ class Driver:
         before = self._path.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
         late = time.monotonic() + 30
-        while self._path.stat().st_mtime_ns == before and time.monotonic() < late:
+        while True:
             time.sleep(0.1)
-        content: dict[str, Any] = json.loads(Path(self._path).read_text())
-        return content
+            written = self._path.stat().st_mtime_ns != before
+            try:
+                content: dict[str, Any] = json.loads(self._path.read_text())
+            except json.JSONDecodeError:  # it is being written just now
+                assert time.monotonic() < late
+                continue
+            if written or time.monotonic() > late:
+                return content
