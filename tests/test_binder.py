@@ -82,8 +82,8 @@ def test_everything_that_notebooks_import_is_installed():
                     assert name.partition(".")[0].lower() in there, f"{path.name} imports {name}"
 
 
-def test_the_programs_that_notebooks_start_are_installed():
-    assert "redis-server" in lines("apt.txt")
+def test_the_programs_that_notebooks_start_are_installed_and_no_others():
+    assert lines("apt.txt") == ["redis-server"]
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +102,25 @@ def built(tmp_path_factory):
     return environment
 
 
+def ipython(built, program):
+    """What a program prints in IPython, after postBuild."""
+    ended = subprocess.run([sys.executable, "-m", "IPython", "--no-banner", "-c", program], cwd=ROOT, env=built,
+                           capture_output=True, text=True)  # fmt: skip
+    return ended.stdout + ended.stderr
+
+
 def test_the_magic_is_there_without_being_loaded(built):
     ask = "print('coroutines' in get_ipython().magics_manager.magics['cell'])"
-    ended = subprocess.run([sys.executable, "-m", "IPython", "-c", ask], cwd=ROOT, env=built,
-                           capture_output=True, text=True)  # fmt: skip
-    assert ended.stdout.splitlines()[-1:] == ["True"], ended.stdout + ended.stderr
+    assert ipython(built, ask).splitlines()[-1:] == ["True"]
+
+
+def test_the_notebooks_may_load_it_all_the_same_and_nothing_is_said(built):
+    assert ipython(built, "%load_ext coro_magic") == ""
+
+
+def test_nothing_is_put_among_the_names_of_a_notebook(built):
+    ask = "print([name for name in dir() if 'coro' in name])"
+    assert ipython(built, ask).splitlines()[-1:] == ["[]"]
 
 
 def test_whoever_starts_the_server_the_first_page_is_a_notebook_that_is_there(built):
