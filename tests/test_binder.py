@@ -104,8 +104,8 @@ def built(tmp_path_factory):
 
 def ipython(built, program):
     """What a program prints in IPython, after postBuild."""
-    ended = subprocess.run([sys.executable, "-m", "IPython", "--no-banner", "-c", program], cwd=ROOT, env=built,
-                           capture_output=True, text=True)  # fmt: skip
+    command = [sys.executable, "-m", "IPython", "--no-banner", "-c", program]
+    ended = subprocess.run(command, cwd=ROOT, env=built, capture_output=True, text=True)
     return ended.stdout + ended.stderr
 
 

@@ -11,6 +11,7 @@ from .conftest import Server
 # Where an open notebook is found: JupyterLab (one document) and Notebook 7.
 FRONT_ENDS = {"lab": "doc/tree", "notebook": "notebooks"}
 CANVAS = "[data-testid=coro-canvas]"
+_QUESTION = ".jp-Dialog .jp-mod-accept"  # which kernel, on a slow day: the one that is proposed
 _PATIENCE = 5  # seconds in which nothing went on
 _ERROR = ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']"
 
@@ -81,8 +82,11 @@ class Driver:
         quiet = 0.0
         while time.monotonic() < late:
             prompts, idle = self._prompts(), self.status() == "idle"
-            if idle and (all(prompt.isdigit() for prompt in prompts) or self.page.locator(_ERROR).count()):
+            run = all(prompt.isdigit() for prompt in prompts) or self.page.locator(_ERROR).count()
+            if before and idle and run:
                 return
+            if self.page.locator(_QUESTION).count():
+                self.page.locator(_QUESTION).first.click()
             # What is sent to a kernel that is not really there yet gets lost. Nothing goes on: ask again.
             quiet = quiet + 0.25 if idle and prompts == before else 0.0
             if quiet >= _PATIENCE or before is None:

@@ -36,6 +36,10 @@ def answered(cell: str, changes: tuple[Change, ...]) -> str:
     return cell
 
 
+# First run
+_FETCH = "\n    fetch(page)"
+_NAMED = "spawn(fetch, page)"
+
 # What is a coroutine?
 _MEAN = "# two lines are missing here"
 _TOWER = "    tower()\n    yield\n"
@@ -52,7 +56,7 @@ _LINES = """\
 """
 
 # I/O switches by itself
-_ALL = "for function in [run_all]:\n    spawn(function)"
+_ALL = "everything = spawn(run_all)"
 _PROGRAM = "        program(number)\n"
 _ASK = "    yield\n    return ask()"
 _SERVE = "            serve(connection)"
@@ -88,6 +92,22 @@ _REPORT = """\
 """[:-1]
 
 EXERCISES: dict[str, dict[int, Exercise]] = {
+    "01_first_run": {
+        1: Exercise(
+            right=((_FETCH, "\n    spawn(fetch, page)"),),
+            wrong={
+                "one waits after the other": ((_FETCH, "\n    spawn(fetch, page).result()"),),
+                "0 coroutines": ((_FETCH, "\n    spawn(print, fetch(page))"),),
+            },
+        ),
+        2: Exercise(
+            right=((_NAMED, 'spawn(fetch, page, name=f"page {page}")'),),
+            wrong={
+                "page-2": ((_NAMED, 'spawn(fetch, page, name="page")'),),
+                "there are 4": (("range(5)", "range(1, 5)"),),
+            },
+        ),
+    },
     "02_what_is_a_coroutine": {
         1: Exercise(
             right=((_MEAN, "total = total + number\n        so_far = total / count"),),
@@ -173,6 +193,7 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
             wrong={
                 "should stay": (("[silent] + ", ""),),
                 "and 0 did": ((_SERVE, "            connection.close()"),),
+                "only spawn it": ((_SERVE, "            spawn(serve, connection).result()"),),
             },
         ),
     },
@@ -245,13 +266,16 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
         2: Exercise(
             right=(("--seed 1", "--seed 3"),),
             wrong={
-                "change the seed only": (('"tortoise", 5', '"tortoise", 3'),),
+                "change the seed only": (('"hare", 4', '"hare", 9'),),
                 "without --order random": ((" --order random --seed 1", ""),),
             },
         ),
         3: Exercise(
             right=((_REPORT, "    yield gather(*workers)\n    return"),),
-            wrong={"it has to wait": (("range(6)", "range(9)"),)},
+            wrong={
+                "it has to wait": (("range(6)", "range(9)"),),
+                "still counts": (("range(6)", "range(100)"),),
+            },
         ),
     },
     "09_when_threads_win": {

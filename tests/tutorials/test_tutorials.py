@@ -16,8 +16,6 @@ from .solutions import EXERCISES, Change, answered
 
 READ = {path.stem: nbformat.read(path, as_version=4) for path in numbered()}
 RUNNABLE = [name for name in READ if name != "00_index"]
-# The first shows what there is; from the second on there are exercises.
-TUTORIALS = [name for name in RUNNABLE if name != "01_first_run"]
 MOST_BYTES = 2_000_000
 
 
@@ -58,7 +56,7 @@ def test_every_run_in_a_notebook_shows_its_picture(name):
         assert list(pictures([run])), run.source
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_reader_is_told_before_each_run_what_there_will_be_to_see(name):
     said = ""
     for each in READ[name].cells:
@@ -68,7 +66,7 @@ def test_a_reader_is_told_before_each_run_what_there_will_be_to_see(name):
             assert "ou will see" in said, each.source
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_tutorial_has_exercises_that_are_not_solved_yet(name):
     assert len(exercises(name)) >= 2
     for number in exercises(name):
@@ -79,7 +77,7 @@ def test_a_tutorial_has_exercises_that_are_not_solved_yet(name):
         assert said.strip() not in ("", "right")
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_tutorial_tells_where_to_look_further(name):
     last = READ[name].cells[-1]
     assert last.cell_type == "markdown"
@@ -129,7 +127,7 @@ def solved(kernel: Kernel) -> Any:
     return said
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_every_exercise_has_a_reference_solution(name):
     assert sorted(EXERCISES[name]) == exercises(name)
 
