@@ -112,7 +112,9 @@ def main(arguments: Sequence[str]) -> None:
         environment |= {"HOME": str(home), "PATH": f"{python.parent}:{os.environ['PATH']}"}
 
         def run(*command: str | Path, cwd: Path = repository) -> None:
-            subprocess.run(command, cwd=cwd, env=environment, check=True, stdout=subprocess.DEVNULL)
+            ended = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+            if ended.returncode:
+                sys.exit(f"{' '.join(map(str, command))}:\n{ended.stdout[-1000:]}{ended.stderr[-3000:]}")
 
         print(subprocess.check_output([python, "--version"], text=True).strip())
         with part("requirements.txt"):
