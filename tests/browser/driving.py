@@ -13,7 +13,6 @@ FRONT_ENDS = {"lab": "doc/tree", "notebook": "notebooks"}
 CANVAS = "[data-testid=coro-canvas]"
 _QUESTION = ".jp-Dialog .jp-mod-accept"  # which kernel, on a slow day: the one that is proposed
 _PATIENCE = 5  # seconds in which nothing went on
-_ERROR = ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']"
 
 
 # The middle of a row's longest bar, in pixels of the canvas.
@@ -82,14 +81,15 @@ class Driver:
         quiet = 0.0
         while time.monotonic() < late:
             prompts, idle = self._prompts(), self.status() == "idle"
-            run = all(prompt.isdigit() for prompt in prompts) or self.page.locator(_ERROR).count()
-            if before and idle and run:
+            if before and idle and all(prompt.isdigit() for prompt in prompts):
                 return
+            quiet = quiet + 0.25 if idle and prompts == before else 0.0
+            if quiet >= _PATIENCE and prompts[0].isdigit() and "*" not in prompts:
+                return  # a cell has failed, and those after it do not run
             if self.page.locator(_QUESTION).count():
                 self.page.locator(_QUESTION).first.click()
             # What is sent to a kernel that is not really there yet gets lost. Nothing goes on: ask again.
-            quiet = quiet + 0.25 if idle and prompts == before else 0.0
-            if quiet >= _PATIENCE or before is None:
+            if before is None or quiet >= _PATIENCE:
                 self.choose("Run", "Run All Cells")
                 quiet = 0.0
             before = prompts
