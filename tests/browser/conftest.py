@@ -132,6 +132,9 @@ def watched(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1300, "height": 1400})
     page = context.new_page()
     page.set_default_timeout(60_000)
+    # On a slow day JupyterLab asks which kernel a notebook is to have, and lets nobody click before that is
+    # answered: the one that it proposes.
+    page.add_locator_handler(page.locator(".jp-Dialog .jp-mod-accept"), lambda answer: answer.click())
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

@@ -11,7 +11,6 @@ from .conftest import Server
 # Where an open notebook is found: JupyterLab (one document) and Notebook 7.
 FRONT_ENDS = {"lab": "doc/tree", "notebook": "notebooks"}
 CANVAS = "[data-testid=coro-canvas]"
-_QUESTION = ".jp-Dialog .jp-mod-accept"  # which kernel, on a slow day: the one that is proposed
 _PATIENCE = 5  # seconds in which nothing went on
 
 
@@ -86,8 +85,6 @@ class Driver:
             quiet = quiet + 0.25 if idle and prompts == before else 0.0
             if quiet >= _PATIENCE and prompts[0].isdigit() and "*" not in prompts:
                 return  # a cell has failed, and those after it do not run
-            if self.page.locator(_QUESTION).count():
-                self.page.locator(_QUESTION).first.click()
             # What is sent to a kernel that is not really there yet gets lost. Nothing goes on: ask again.
             if before is None or quiet >= _PATIENCE:
                 self.choose("Run", "Run All Cells")
