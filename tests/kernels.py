@@ -70,6 +70,17 @@ class Kernel:
         """Send a cell."""
         return str(self._client.execute(textwrap.dedent(code).strip("\n"), allow_stdin=False))
 
+    def execute_in(self, cell: str, code: str, deleted: tuple[str, ...] = ()) -> Output:
+        """Run a cell to its end, as JupyterLab does: it says which cell it is, and which are deleted."""
+        message = self._client.session.msg(
+            "execute_request",
+            {"code": textwrap.dedent(code).strip("\n"), "silent": False, "store_history": True,
+             "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
+            metadata={"cellId": cell, "deletedCells": list(deleted)},
+        )  # fmt: skip
+        self._client.shell_channel.send(message)
+        return self.finish(str(message["header"]["msg_id"]))
+
     def finish(self, request: str, timeout: float = 60) -> Output:
         """Collect what a cell gives, until it ends."""
         output, shown = Output(), {}

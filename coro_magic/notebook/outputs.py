@@ -22,6 +22,7 @@ from ..measure.options import Options
 from ..measure.run import Run
 from ..measure.underway import Underway
 from ..show.going import how_far, so_far
+from .panels import panels_of
 from .progress import Line
 
 _TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
@@ -176,6 +177,8 @@ class Outputs:
             _display(data, {})
         else:
             _update(data, {}, self._panel)
+        if self._kernel is not None:
+            panels_of(self._kernel.shell).note(widget)
 
     def _on_main(self, function: Callable[[], None]) -> None:
         """Call a function on the main thread: at once if this is it, else when the kernel has time."""

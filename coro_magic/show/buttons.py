@@ -28,6 +28,7 @@ from ipywidgets import (  # type: ignore[import-untyped,unused-ignore]
 from ..measure.options import OPTIONS, Option
 from ..measure.run import Run
 from . import markup
+from .closing import close_all
 from .text import error_text
 
 OnMain = Callable[[Callable[[], None]], None]
@@ -90,7 +91,10 @@ class Again(VBox):  # type: ignore[misc,unused-ignore]
             given = {name: field.value.strip() or None for name, field in self.fields.items()}
             with _kept(printed):
                 other = self._run.again(**given)
+            before = self._below.children
             self._below.children = [*self._printed(printed), *self._show(other)]
+            for each in before:
+                close_all(each)
         except (Exception, KeyboardInterrupt) as error:
             self._say(markup.failure(error_text(error)))
         else:

@@ -37,7 +37,8 @@ class Interactive(anywidget.AnyWidget):
         Who knows the run. Asked for `first` once, and for an `answer` to every message.
     """
 
-    _esm = SCRIPT
+    # The text, not the file: that one anywidget watches, and it would hold every widget for ever.
+    _esm = SCRIPT.read_text(encoding="utf-8")
     # JSON as text: the front end parses it once, however large, and no trait has to validate it.
     meta = traitlets.Unicode("{}").tag(sync=True)
     buffers = traitlets.List(traitlets.Bytes()).tag(sync=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipywidgets import HTML, Select, VBox  # type: ignore[import-untyped,unused-ignore]
+from ipywidgets import HTML, Dropdown, Layout, VBox  # type: ignore[import-untyped,unused-ignore]
 
 from ..measure.run import Run
 from . import markup
@@ -22,14 +22,19 @@ class Printing(VBox):  # type: ignore[misc,unused-ignore]
         self._rows = [_rows_by_name(side) for side in self._sides]
         names = list(dict.fromkeys(name for rows in self._rows for name in rows))
         self.shown = HTML()
-        # Option labels are text to the page, never markup.
-        options: list[tuple[str, str | None]] = [(_EVERYBODY, None)]
-        options += [(one_line(name, 60), name) for name in names[:MOST_NAMES]]
-        self.choice = Select(options=options, value=None, rows=min(len(options), 6), description="printed by")
-        self.choice.observe(lambda change: self._show(change["new"]), names="value")
         more = len(names) - MOST_NAMES
         note = [markup.page(f"<p>and {count(more, 'more')} who printed</p>")] if more > 0 else []
-        super().__init__([*([self.choice] if names else []), *note, self.shown])
+        choice = []
+        if names:
+            # Option labels are text to the page, never markup.
+            options: list[tuple[str, str | None]] = [(_EVERYBODY, None)]
+            options += [(one_line(name, 60), name) for name in names[:MOST_NAMES]]
+            self.choice = Dropdown(options=options, value=None, description="printed by",
+                                   layout=Layout(width="auto", max_width="24em"),
+                                   style={"description_width": "initial"})  # fmt: skip
+            self.choice.observe(lambda change: self._show(change["new"]), names="value")
+            choice = [self.choice]
+        super().__init__([*choice, *note, self.shown])
         self._show(None)
 
     def _show(self, name: str | None) -> None:

@@ -34,7 +34,7 @@ class Stop(anywidget.AnyWidget):
         Whether a message has arrived while the run went on.
     """
 
-    _esm = Path(__file__).with_name("stop.js")
+    _esm = Path(__file__).with_name("stop.js").read_text(encoding="utf-8")  # as in interactive.py
 
     words = traitlets.Unicode().tag(sync=True)
     share = traitlets.Float().tag(sync=True)

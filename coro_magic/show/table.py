@@ -29,7 +29,7 @@ class Table(anywidget.AnyWidget):
     them; or ``{"kind": "error", "id", "message"}``. Everything in it is text, for ``textContent``.
     """
 
-    _esm = Path(__file__).with_name("table.js")
+    _esm = Path(__file__).with_name("table.js").read_text(encoding="utf-8")  # as in interactive.py
 
     heads: traitlets.List[Any] = traitlets.List().tag(sync=True)
     sides: traitlets.List[Any] = traitlets.List().tag(sync=True)

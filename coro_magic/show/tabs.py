@@ -15,6 +15,7 @@ from ipywidgets import Layout, Tab, VBox, Widget  # type: ignore[import-untyped,
 from ..measure.run import Run
 from . import markup
 from .buttons import Again, Save, directly
+from .closing import close_all
 from .text import error_text
 from .words import headline, summary
 
@@ -66,12 +67,14 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
             make = waiting.pop(index, None) if index is not None else None
             if make is None:
                 return
-            pages[index or 0].children = (markup.page("<p>One moment …</p>"),)
+            moment = markup.page("<p>One moment …</p>")
+            pages[index or 0].children = (moment,)
             try:
                 pages[index or 0].children = (make(),)
             except Exception as error:
                 said = f"This tab could not be made: {error_text(error)}"
                 pages[index or 0].children = (markup.page(markup.failure(said)),)
+            close_all(moment)
 
         self.tab.observe(lambda change: fill(change["new"]), names="selected_index")
         # Without the interactive timeline the picture that stands above the panel says it already.
@@ -83,6 +86,10 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
         children += [Save(run), below]
         super().__init__(children, layout=Layout(width="100%", overflow="hidden"))
         fill(self.tab.selected_index)
+
+    def close(self) -> None:
+        """Take it away, with all that is in it: a widget that closes leaves those inside alone."""
+        close_all(self)
 
 
 def _interactive() -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipywidgets.widgets import widget
 
 from coro_magic import show
 from coro_magic.engines.printed import Printed
@@ -185,6 +186,20 @@ def test_run_again_runs_the_same_program_with_other_options_and_shows_it_below()
     assert isinstance(inner, tabs.Panel)
     assert not any(isinstance(child, Again) for child in inner.children)
     assert not again.button.disabled
+
+
+def test_a_panel_that_is_closed_leaves_no_widget_and_neither_do_the_runs_made_before_the_last() -> None:
+    there = widget._instances
+    before = len(there)
+    panel = show.panel(cell_run(), b"png")
+    again_of(panel).button.click()
+    once = len(there)
+    again_of(panel).button.click()
+    assert len(there) == once
+    for title in tabs.TITLES:
+        page(panel, title)
+    panel.close()
+    assert len(there) == before
 
 
 def test_what_the_new_run_prints_is_shown_in_the_panel(capsys: pytest.CaptureFixture[str]) -> None:
