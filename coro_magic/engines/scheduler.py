@@ -75,6 +75,8 @@ class Scheduler(Loop):
         The tasks, in the order in which they were handed over.
     deadlock:
         The `Deadlock` in which the run ended, or None.
+    interrupt:
+        What an interrupt raised in a coroutine's step, with where it was; None if it came elsewhere.
     interrupted:
         Whether the user stopped it.
     elapsed:
@@ -114,6 +116,7 @@ class Scheduler(Loop):
         )
         self.tasks: list[ScheduledTask] = []
         self.deadlock: Deadlock | None = None
+        self.interrupt: BaseException | None = None
         self.elapsed = 0.0
         self.thread = _get_ident()
         self.on_spawn: Callable[[Any], None] | None = None
@@ -203,11 +206,14 @@ class Scheduler(Loop):
             parent_row, context = parent.row, copy_context()
         else:
             parent_row, context = -1, self._base.copy()
+        if where is not None:
+            asked = trace.reason("spawn", where)
+        elif self._has_body and not self.tasks:
+            asked = 0  # the body: the line that asks for it is the notebook's own, not the user's
+        else:
+            asked = self._places.spawn(caller)
         row = trace.born(
-            coroutine.__name__ if name is None else str(name),
-            parent_row,
-            self._places.spawn(caller) if where is None else trace.reason("spawn", where),
-            line.time,
+            coroutine.__name__ if name is None else str(name), parent_row, asked, line.time
         )
         task = ScheduledTask(self, coroutine, row, context)
         self.tasks.append(task)
@@ -332,6 +338,7 @@ class Scheduler(Loop):
     def _raised(self, task: ScheduledTask, error: BaseException) -> None:
         strip(error)
         if isinstance(error, KeyboardInterrupt) and not self._closing:
+            self.interrupt = self.interrupt or error
             self._stop()
         if isinstance(error, _STOPS):
             self._ended(task, State.CANCELLED, None, None, ended_at(error, task.coroutine))

@@ -332,7 +332,8 @@ def _error_of(ended: Scheduler | Run) -> BaseException | None:
         if unheeded and not any(error is other for other in errors):
             errors.append(error)  # type: ignore[arg-type]
     if ended.interrupted and not errors:
-        return KeyboardInterrupt()
+        struck = ended.interrupt if isinstance(ended, Scheduler) else None
+        return struck or KeyboardInterrupt()
     if not errors:
         return None
     if len(errors) == 1:

@@ -6,7 +6,7 @@ import keyword
 import re
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -194,11 +194,22 @@ class CoroutineMagics(Magics):
         if isinstance(error, BaseExceptionGroup):
             # IPython shows no group, and prints one with all the calls that led here.
             raise with_run(_shown_as(_traceback_of_group(shell, error), error), run) from error
-        if error is not None:
-            raise with_run(error, run)
-        if run._stopped:
+        if error is None and run._stopped:
             # So that the cells after this one do not run.
-            raise with_run(KeyboardInterrupt(), run)
+            error = KeyboardInterrupt()
+        if error is not None:
+            _show_its_own_calls(shell, error)
+            raise with_run(error, run)
+
+
+def _show_its_own_calls(shell: Any, error: BaseException) -> None:
+    """Let IPython display an error with the calls that led to it in the coroutine, and not with ours.
+
+    A deadlock and an interrupt have none: they would be shown with nothing but ours.
+    """
+    lines = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+    with suppress(AttributeError):
+        error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
 
 
 def _shown_as(lines: list[str], error: BaseException) -> Exception:

@@ -76,7 +76,8 @@ def stack(run: Run, row: int, error: BaseException | None = None) -> list[StackF
 def _spawned(run: Run, row: int) -> dict[str, Any] | None:
     trace = run.trace
     parent, where = trace.parent(row), trace.spawned_at(row)
-    if parent < 0 and where is None:
+    # The body was called by the notebook, at a line that is nobody's.
+    if (parent < 0 and where is None) or (run.has_body and row == 0):
         return None
     return {
         "by": None if parent < 0 else one_line(run.trace.name(parent), 200),

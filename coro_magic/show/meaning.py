@@ -155,6 +155,11 @@ def _for_what(run: Run) -> str:
 # Which side won.
 
 
+def _went_wrong(run: Run) -> bool:
+    """Say whether anything failed: of threads the cell's own error is known, and who of them failed."""
+    return run.error is not None or run.failures > 0
+
+
 def _winner(run: Run, facts: _Facts) -> list[str]:
     baseline = run.baseline
     if run.count == 0:
@@ -168,14 +173,16 @@ def _winner(run: Run, facts: _Facts) -> list[str]:
                 f"one thread, in {duration(run.elapsed)}."]  # fmt: skip
     if run.interrupted:
         return ["The run was interrupted, so there is nothing to compare."]
-    if (run.error is None) is not (baseline.error is None):
-        which = "coroutines" if run.error is not None else "threads"
+    if _went_wrong(run) is not _went_wrong(baseline):
+        which = "coroutines" if _went_wrong(run) else "threads"
         return [f"It cannot be compared: with {which} the program failed, and on the other side it did not."]
     if run.nobody_finished:
         return ["Nobody finished, so there is nothing to compare: each coroutine waited for a message, and "
                 "nobody was left to send one."]  # fmt: skip
     found = judged(run)
     if found.verdict is Verdict.NONE:
+        if _went_wrong(run):
+            return ["There is nothing to compare: the program failed, with coroutines and with threads."]
         return ["There is no time to compare with the threads'."]
     if found.verdict is Verdict.UNKNOWN:
         return [f"Nobody knows who won: the threads were stopped after {duration(baseline.elapsed)}, before "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from ..engines.texts import one_line, short_repr
+from ..language import Deadlock
 from ..measure.saved import type_name
 
 __all__ = [
@@ -66,6 +67,10 @@ def times(ratio: float) -> str:
 def error_text(error: BaseException) -> str:
     """Give an error as ``ValueError: message``, one bounded line."""
     name, message = one_line(type_name(error), 200), one_line(error, 160)
+    if isinstance(error, Deadlock):
+        # Ours has a line for everyone who waits.
+        first, *waits = (line.strip() for line in str(error).splitlines())
+        message = one_line(f"{first} {'; '.join(waits)}", 500)
     return f"{name}: {message}" if message else name
 
 

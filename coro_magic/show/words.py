@@ -267,13 +267,21 @@ def _with_place(task: Task) -> str:
 
 def _errors(run: Run) -> list[str]:
     failed = [task for task in run.tasks if task.state is State.FAILED]
-    lines = [
-        f"failed: {_with_place(task)}" + (f": {error_text(task._error)}" if task._error is not None else "")
-        for task in failed[:_NAMED]
-    ]
-    if len(failed) > _NAMED:
-        lines.append(f"failed: {number(len(failed) - _NAMED)} more")
+    # Those who wait for each other fail with one and the same error.
+    groups: dict[int, list[Task]] = {}
+    for task in failed:
+        groups.setdefault(id(task if task._error is None else task._error), []).append(task)
+    lines, told = [], 0
+    for tasks in list(groups.values())[:_NAMED]:
+        told += len(tasks)
+        error = tasks[0]._error
+        named = listed((_with_place(task) for task in tasks), len(tasks))
+        lines.append(f"failed: {named}" + (f": {error_text(error)}" if error is not None else ""))
+    if len(failed) > told:
+        lines.append(f"failed: {number(len(failed) - told)} more")
     said = any(task._error is run.error for task in failed) or isinstance(run.error, BaseExceptionGroup)
+    # That it was interrupted stands in the headline.
+    said = said or (run.interrupted and isinstance(run.error, KeyboardInterrupt))
     if run.error is not None and not said:
         lines.append(f"the cell failed: {error_text(run.error)}")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import psutil
@@ -222,6 +223,7 @@ def test_an_interrupt_that_a_coroutine_swallows_stops_the_run_nevertheless(kerne
         kernel,
         OFF
         + """
+import re
 import time
 def stubborn():
     while True:
@@ -374,3 +376,17 @@ def test_the_worker_goes_with_the_kernel(fresh_kernel):
     (worker,) = fresh_kernel.children()
     psutil.Process(fresh_kernel.pid).kill()
     assert worker in psutil.wait_procs([worker], timeout=20)[0]
+
+
+@pytest.mark.parametrize(("code", "shown", "name"), [
+    ("from coro_magic import Lock\ndef f():\n    lock = Lock()\n    yield lock.acquire()\n"
+     "    yield lock.acquire()\nf()", "f, at line 6, waits for a lock", "Deadlock"),
+    ("import os, signal\ndef f():\n    os.kill(os.getpid(), signal.SIGINT)\n    yield\n    yield\nf()",
+     "KeyboardInterrupt", "KeyboardInterrupt"),
+    ("def f():\n    yield\n    1 / 0\nf()", "in f()", "ZeroDivisionError"),
+    ("1 / 0", "----> 2 1 / 0", "ZeroDivisionError"),
+])  # fmt: skip
+def test_an_error_is_shown_with_the_users_calls_and_none_of_ours(kernel, code, shown, name):
+    output = kernel.execute("%%coroutines --picture off --baseline off\n" + code)
+    assert output.error.startswith(name) and shown in output.traceback
+    assert not re.search(r"coro_magic/|run_cell_magic|hidden|spawned at line \d{3}", output.traceback)

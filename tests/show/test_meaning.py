@@ -228,3 +228,21 @@ def test_names_are_bounded_text_and_keep_their_letters() -> None:
 
     run = run_of(body)
     assert "evil\\n" in said(run) and max(len(s) for each in sections(run) for s in each.sentences) < 1000
+
+
+def test_a_program_that_fails_on_both_sides_is_not_said_to_fail_on_one() -> None:
+    def bad() -> Any:
+        yield
+        raise ValueError(5)
+
+    def body() -> Any:
+        spawn(bad())
+        yield
+
+    run, baseline = run_of(body), run_of(body)
+    baseline.started = baseline.wanted = 1
+    run.error, run.baseline = ValueError(5), baseline
+    text = said(run, "won")
+    assert "failed, with coroutines and with threads" in text and "did not" not in text
+    run.baseline = threads(1, 0.1)
+    assert "with coroutines the program failed, and on the other side it did not" in said(run, "won")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from coro_magic import show
 from coro_magic.engines.trace import Trace
-from coro_magic.language import Where
+from coro_magic.language import Lock, Where, spawn
 from coro_magic.measure.hazards import Hazard
 from coro_magic.measure.run import Difference, Run
 from coro_magic.show.text import count, duration, one_line, short_repr, times
@@ -177,3 +179,20 @@ def test_a_run_knows_how_it_looks_once_this_room_is_there() -> None:
     assert run.summary() == show.summary(run)
     assert repr(run) == f"<Run: {show.headline(run)}>"
     assert run.to_dict()["headline"] == show.headline(run)
+
+
+def test_those_who_wait_for_each_other_are_told_once_and_in_a_line() -> None:
+    def one(a: Lock, b: Lock) -> Any:
+        with (yield a.acquire()):
+            yield
+            yield b.acquire()
+
+    def body() -> Any:
+        x, y = Lock(), Lock()
+        spawn(one(x, y))
+        spawn(one(y, x))
+        yield
+
+    (line,) = (line for line in show.summary(run_of(body)).splitlines() if line.startswith("failed"))
+    assert "Deadlock: nothing can go on: one, at" in line and "; one-2, at" in line
+    assert line.count("Deadlock") == 1 and "\\n" not in line
