@@ -18,6 +18,7 @@ from .cell import program_of
 from .stream import kept_at_first
 
 _MOST_TRACEBACKS = 10  # of a group of errors
+_LONGEST_PIECE = 4000  # characters of a traceback of a group: a frame, or a message
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -221,11 +222,17 @@ def _shown_as(lines: list[str], error: BaseException) -> Exception:
 def _traceback_of_group(shell: Any, group: BaseExceptionGroup[Any]) -> list[str]:
     lines = [f"{type(group).__name__}: {group.message}"]
     for error in group.exceptions[:_MOST_TRACEBACKS]:
-        lines += shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+        each = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+        lines += [_bounded(piece) for piece in each]
     more = len(group.exceptions) - _MOST_TRACEBACKS
     if more > 0:
         lines.append(f"... and {more:,} more, in the Run's error.exceptions")
     return lines
+
+
+def _bounded(piece: str) -> str:
+    more = len(piece) - _LONGEST_PIECE
+    return piece if more <= 0 else f"{piece[:_LONGEST_PIECE]}\x1b[0m ... and {more:,} more characters"
 
 
 def split_line(line: str) -> tuple[str, str]:

@@ -26,6 +26,9 @@ from .panels import panels_of
 from .progress import Line
 
 _TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
+# Rooms' modules, with matplotlib and the widgets that they load.
+_FOR_PICTURE = ("growing", "figures")
+_FOR_PANEL = ("stop", "tabs", "source", "interactive")
 _STOP = "to stop it, interrupt the kernel (in JupyterLab press i twice)"
 
 
@@ -50,12 +53,13 @@ class Outputs:
         self._stop: Any = None
         self._line = Line()
         self._headline = ""
-        # What is needed while it runs is loaded before that, and not paid for by the run.
+        # What is needed while it runs and after it is loaded before. Beside a run, or beside the threads'
+        # in their process, it would take processor time from what is measured; after them, people wait.
         if self._shown:
-            importlib.import_module("..show.growing", __package__)
+            _load(_FOR_PICTURE)
         if self._shown and options.panel == "on":
             with suppress(ImportError):
-                importlib.import_module("..show.stop", __package__)
+                _load(_FOR_PANEL)
         self._budget = Budget(_TAKES)
 
     @property
@@ -194,6 +198,11 @@ def _growing(going: Scheduler | Underway, elapsed: float) -> bytes:
     if isinstance(going, Underway):
         return growing.png_of_processes(going)
     return growing.png(going.trace, elapsed)
+
+
+def _load(modules: tuple[str, ...]) -> None:
+    for name in modules:
+        importlib.import_module(f"..show.{name}", __package__)
 
 
 def _hears_while_it_runs(kernel: Any) -> bool:
