@@ -149,7 +149,8 @@ OPTIONS = (
            metavar="NAME"),
     Option("retries", _count, 0, "how often to run a process's share again when its worker has died",
            metavar="N"),
-    Option("picture", str, "on", "show the picture and the summary", ("on", "off")),
+    Option("picture", str, "on", "show the picture", ("on", "off")),
+    Option("summary", str, "on", "show the run in words", ("on", "off")),
     Option("panel", str, "on", "show the interactive panel", ("on", "off")),
 )  # fmt: skip
 """All options of a run, in the order in which they are shown: a tuple of `Option`."""
@@ -180,6 +181,7 @@ class Options:
     on: str | None = None
     retries: int = 0
     picture: str = "on"
+    summary: str = "on"
     panel: str = "on"
 
     @classmethod

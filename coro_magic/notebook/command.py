@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.epilog = "What comes after -- are the script's own arguments."
     _add_saving(run)
     for option in OPTIONS:
-        if option.name != "panel":
+        if option.name not in ("picture", "panel"):
             run.add_argument(option.flag, default=option.default, choices=option.choices,
                              metavar=option.metavar, help=option.help.replace("%", "%%"))  # fmt: skip
     shown = commands.add_parser("show", help="print the summary of a run that was saved as .json")
@@ -100,7 +100,7 @@ def run_script(path: Path, options: Options, save: list[str], arguments: list[st
         return 2
     finally:
         line.clear()
-    if options.picture == "on":
+    if options.summary == "on":
         print(show.summary(run))
     status = _status(run)
     return (status or 2) if not _saved(run, save) else status

@@ -122,7 +122,7 @@ class CoroutineMagics(Magics):
             %%coroutines --slow-step 5 --baseline off
 
         **As fast as it goes.** ``--trace off`` writes nothing down, ``--baseline off`` does not run the
-        cell again on threads, ``--picture off --panel off`` shows nothing::
+        cell again on threads, ``--picture off --summary off --panel off`` shows nothing::
 
             %%coroutines -o run --trace off --baseline off
         """

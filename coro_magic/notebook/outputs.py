@@ -55,30 +55,32 @@ class Outputs:
         self._headline = ""
         # What is needed while it runs and after it is loaded before. Beside a run, or beside the threads'
         # in their process, it would take processor time from what is measured; after them, people wait.
-        if self._shown:
+        self._with_picture = rich and options.picture == "on"
+        self._with_panel = rich and options.panel == "on"
+        self._with_words = options.summary == "on"
+        if self._with_picture:
             _load(_FOR_PICTURE)
-        if self._shown and options.panel == "on":
+        if self._with_panel:
             with suppress(ImportError):
                 _load(_FOR_PANEL)
         self._budget = Budget(_TAKES)
 
-    @property
-    def _shown(self) -> bool:
-        return self._options.picture == "on" and self.rich
-
     def progress(self, going: Scheduler | Underway) -> float:
         """Show how far it is; give the seconds until the next time."""
-        if not self._shown:
-            return self._line.progress(going) if not self.rich else float("inf")
+        if not self.rich:
+            return self._line.progress(going) if self._with_words else float("inf")
+        if not (self._with_picture or self._with_panel or self._with_words):
+            return float("inf")
         far, elapsed = how_far(going), going.now()
         words = so_far(far, elapsed)
         share = far.ended / far.there if far.there else 0.0
         self._budget.spend("words", lambda: self._show_words(words, share, going.request_interrupt))
-        self._budget.spend("picture", lambda: self._show_png(_growing(going, elapsed), words))
+        if self._with_picture:
+            self._budget.spend("picture", lambda: self._show_png(_growing(going, elapsed), words))
         return self._budget.next()
 
     def _show_words(self, words: str, share: float, stop: Callable[[], None]) -> None:
-        if self._options.panel == "off":
+        if not self._with_panel:
             self._show_text(f"{words}; {_STOP}")
             return
         if self._panel is None:
@@ -130,24 +132,24 @@ class Outputs:
 
     def say(self, what: str) -> None:
         """Say what goes on after the coroutines have ended, or in other processes."""
-        if self._shown:
+        if self.rich:
             self._show_text(f"{self._headline}; {what} ..." if self._headline else what)
 
     def finished(self, run: Run) -> None:
         """Show the final picture, the summary and the panel."""
-        if self._options.picture == "off":
-            return
         text = show.summary(run)
         if not self.rich:
-            print(text)
+            if self._with_words:
+                print(text)
             return
-        png = show.png(show.picture(run))
-        self._show_png(png, text.splitlines()[0])
+        png = show.png(show.picture(run)) if self._with_picture else None
+        if png is not None:
+            self._show_png(png, text.splitlines()[0])
         self._show_text(text)
         for curves in (run.sweep, run.scaling):
-            if curves is not None:
+            if curves is not None and self._with_picture:
                 _display(*_picture(show.png(curves.picture()), curves.summary().splitlines()[0]))
-        if self._options.panel == "on":
+        if self._with_panel:
             self._show_panel(run, png)
 
     def _show_png(self, png: bytes, alternative: str) -> None:
@@ -159,7 +161,9 @@ class Outputs:
             _update(data, metadata, self._picture)
 
     def _show_text(self, text: str) -> None:
-        if self._picture is None:
+        if not self._with_words:
+            return
+        if self._picture is None and self._with_picture:
             # It takes its place, over the text.
             self._picture = uuid.uuid4().hex
             _display({"text/plain": "…"}, {}, display_id=self._picture)
@@ -169,7 +173,7 @@ class Outputs:
         else:
             _update({"text/plain": text}, {}, self._summary)
 
-    def _show_panel(self, run: Run, png: bytes) -> None:
+    def _show_panel(self, run: Run, png: bytes | None) -> None:
         try:
             widget = show.panel(run, timeline_png=png, on_main=self._on_main)
         except ImportError:

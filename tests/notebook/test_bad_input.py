@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-OFF = "%%coroutines --baseline off --picture off\n"
+OFF = "%%coroutines --baseline off --picture off --summary off --panel off\n"
 # What has to be true after every run, however it ended.
 CLEAN = """[
     'recv' in vars(__import__('socket').socket),
@@ -24,7 +24,7 @@ CLEAN = """[
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(kernel):
     yield
-    output = kernel.execute("%%coroutines -o after --picture off\nimport time\ndef f():\n"
+    output = kernel.execute("%%coroutines -o after --picture off --panel off\nimport time\ndef f():\n"
                             "    time.sleep(0.001)\n"
                             "    yield\n    return 'works'\nf()\nprint('the next cell')")  # fmt: skip
     assert output.status == "ok", output.traceback
@@ -334,7 +334,7 @@ def test_a_run_from_another_thread_is_refused(kernel):
     ("def f():\n    yield\n    f.__code__ = 5\nf()", "TypeError"),
 ])  # fmt: skip
 def test_a_mistake_in_a_coroutine_is_told_in_words(kernel, code, said):
-    output = kernel.execute("%%coroutines --picture off --baseline-budget 0.5\nbound = 7\n" + code)
+    output = kernel.execute("%%coroutines --panel off --baseline-budget 0.5\nbound = 7\n" + code)
     assert output.status == "error" or not said
     assert output.error.startswith(said), output.error
     assert kernel.value("bound") == 7
@@ -344,7 +344,7 @@ def test_a_mistake_in_a_coroutine_is_told_in_words(kernel, code, said):
                                      "float('nan')", "type('T', (), {'__eq__': None})()"])  # fmt: skip
 def test_something_odd_that_is_yielded_is_an_item(kernel, yielded):
     output = kernel.execute(
-        f"%%coroutines -o run --picture off --baseline off\ndef f():\n    got = yield {yielded}\n"
+        f"%%coroutines -o run --picture off --panel off --baseline off\ndef f():\n    got = yield {yielded}\n"
         f"    return got\nf()"
     )
     assert output.status == "ok", output.traceback
@@ -372,7 +372,7 @@ def test_thousands_of_cells_worth_of_leaks_would_show(kernel):
 
 
 def test_the_worker_goes_with_the_kernel(fresh_kernel):
-    fresh_kernel.execute("%%coroutines --picture off\ndef f():\n    yield\nf()")
+    fresh_kernel.execute("%%coroutines --picture off --panel off\ndef f():\n    yield\nf()")
     (worker,) = fresh_kernel.children()
     psutil.Process(fresh_kernel.pid).kill()
     assert worker in psutil.wait_procs([worker], timeout=20)[0]
@@ -387,6 +387,6 @@ def test_the_worker_goes_with_the_kernel(fresh_kernel):
     ("1 / 0", "----> 2 1 / 0", "ZeroDivisionError"),
 ])  # fmt: skip
 def test_an_error_is_shown_with_the_users_calls_and_none_of_ours(kernel, code, shown, name):
-    output = kernel.execute("%%coroutines --picture off --baseline off\n" + code)
+    output = kernel.execute("%%coroutines --picture off --panel off --baseline off\n" + code)
     assert output.error.startswith(name) and shown in output.traceback
     assert not re.search(r"coro_magic/|run_cell_magic|hidden|spawned at line \d{3}", output.traceback)

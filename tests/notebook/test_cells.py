@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
-BARE = "%%coroutines --baseline off --picture off\n"
+BARE = "%%coroutines --baseline off --picture off --summary off --panel off\n"
 
 
 def test_the_bun_program_prints_what_it_prints_as_plain_python(kernel):
@@ -121,7 +121,7 @@ def test_functions_and_classes_of_earlier_cells_are_coroutines_too(kernel):
         offset = 100
     """)
     output = kernel.execute(
-        "%%coroutines -o run --picture off\nworker(1)\nshop = Shop()\n"
+        "%%coroutines -o run --picture off --panel off\nworker(1)\nshop = Shop()\n"
         "clerks = [shop.clerk(2) for _ in range(3)]"
     )
     assert output.status == "ok", output.traceback
@@ -173,7 +173,7 @@ def test_nothing_is_put_into_the_namespace_by_loading(kernel):
 
 
 def test_lines_are_those_of_the_notebooks_cell(kernel):
-    output = kernel.execute("""%%coroutines -o run --baseline off --picture off
+    output = kernel.execute("""%%coroutines -o run --baseline off --picture off --panel off
 from coro_magic import Channel
 never = Channel()
 def waits():
@@ -191,7 +191,7 @@ waits()
 
 
 def test_a_failing_coroutines_traceback_shows_the_cells_lines_and_its_name(kernel):
-    output = kernel.execute("""%%coroutines --baseline off --picture off
+    output = kernel.execute("""%%coroutines --baseline off --picture off --panel off
 def helper(x):
     return 1 / x
 def bad():
@@ -224,7 +224,7 @@ def test_several_failures_are_a_group(kernel):
 
 
 def test_on_error_cancel_stops_the_others(kernel):
-    output = kernel.execute("%%coroutines -o run --on-error cancel --baseline off --picture off\n"
+    output = kernel.execute("%%coroutines -o run --on-error cancel --baseline off --picture off --panel off\n"
                             "import time\ndef bad():\n    yield\n    1 / 0\ndef long():\n"
                             "    time.sleep(60)\n    yield\n"
                             "bad()\nlong()")  # fmt: skip
@@ -247,7 +247,7 @@ def test_a_syntax_error_is_ipythons_own_at_the_right_line(kernel, code):
 
 def test_the_run_is_bound_also_when_the_cell_fails(kernel):
     kernel.execute(
-        "%%coroutines -o failed --picture off --baseline off\ndef bad():\n    yield\n    1 / 0\nb = bad()"
+        "%%coroutines -o failed --panel off --baseline off\ndef bad():\n    yield\n    1 / 0\nb = bad()"
     )
     assert kernel.value("[str(task.state) for task in failed.tasks]") == ["done", "failed"]
     assert kernel.value("type(failed.error).__name__") == "ZeroDivisionError"
@@ -255,7 +255,7 @@ def test_the_run_is_bound_also_when_the_cell_fails(kernel):
 
 def test_a_name_that_cannot_be_copied_does_not_matter_if_the_cell_does_not_use_it(kernel):
     kernel.execute("import threading, socket\nunrelated = threading.Lock()\nbusy = socket.socket()")
-    kernel.execute("%%coroutines -o run --picture off\ndef f():\n    yield\n    return 1\nf()")
+    kernel.execute("%%coroutines -o run --picture off --panel off\ndef f():\n    yield\n    return 1\nf()")
     assert kernel.value("run.baseline is not None")
     output = kernel.execute("%%coroutines -o run\ndef f():\n    yield\n    return busy.fileno()\nf()")
     note = kernel.value("run.baseline_note")
@@ -281,7 +281,7 @@ def test_the_manual_is_shown_by_a_question_mark(kernel):
 
 def test_the_line_magic_runs_expressions(kernel):
     kernel.execute("def w(n):\n    yield\n    return n")
-    output = kernel.execute("%coroutines -o run --order lifo --picture off w(1), w(2)")
+    output = kernel.execute("%coroutines -o run --order lifo --picture off --panel off w(1), w(2)")
     assert output.status == "ok", output.traceback
     assert kernel.value("run.results") == {"cell": None, "w": 1, "w-2": 2}
     assert kernel.value("run.baseline.results") == {"cell": None, "w": 1, "w-2": 2}
@@ -293,7 +293,7 @@ def test_the_line_magic_runs_expressions(kernel):
 )
 def test_the_line_magic_takes_any_expression(kernel, line):
     kernel.execute("class N(int):\n    def __neg__(self): return 5\ndef w(n):\n    yield\n    return n")
-    output = kernel.execute("%coroutines --picture off --baseline off " + line)
+    output = kernel.execute("%coroutines --picture off --panel off --baseline off " + line)
     if line.startswith("-w"):
         assert "TypeError" in output.error  # and no usage error: it is the minus of an expression
     else:

@@ -57,7 +57,7 @@ def test_the_summary_is_printed_and_nothing_is_written(command, tmp_path):
 
 
 def test_nothing_is_displayed_but_what_the_script_prints(command):
-    assert command("5\nprint('six')\n'seven'", "--picture", "off").stdout == "six\n"
+    assert command("5\nprint('six')\n'seven'", "--summary", "off").stdout == "six\n"
 
 
 def test_the_run_is_saved(command, tmp_path):
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_there_or_is_no_text(command, tmp_path):
 
 def test_the_encoding_that_a_script_declares_is_used(command, tmp_path):
     (tmp_path / "latin.py").write_bytes("# -*- coding: latin-1 -*-\nprint(ascii('ä'))".encode("latin-1"))
-    ended = subprocess.run([*COMMAND, "run", "latin.py", "--picture", "off"],
+    ended = subprocess.run([*COMMAND, "run", "latin.py", "--summary", "off"],
                            capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)  # fmt: skip
     assert ended.stdout == "'\\xe4'\n", ended.stderr
 
@@ -171,7 +171,7 @@ def test_a_script_is_the_main_module_and_has_its_arguments(command):
             parser.add_argument("--count", type=int, default=2)
             count = parser.parse_args().count
             print(sys.argv, count, __file__, sys.modules["__main__"].count)
-    """, "--picture", "off", "--", "--count", "5", cwd="/")  # fmt: skip
+    """, "--summary", "off", "--", "--count", "5", cwd="/")  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "--count" in ended.stdout and " 5 " in ended.stdout and ended.stdout.rstrip().endswith("5")
 
@@ -192,7 +192,7 @@ def test_a_script_imports_from_its_own_folder_on_both_sides(command, tmp_path):
 def test_future_statements_of_a_script_count(command):
     ended = command(
         "from __future__ import annotations\ndef f(x: undefined):\n    yield\nf(1)\nprint(f.__annotations__)",
-        "--picture",
+        "--summary",
         "off",
     )
     assert ended.stdout == "{'x': 'undefined'}\n", ended.stderr

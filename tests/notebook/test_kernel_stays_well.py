@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-OFF = "%%coroutines --baseline off --picture off -o run\n"
+OFF = "%%coroutines --baseline off --picture off --summary off --panel off -o run\n"
 
 # Who stands where, before the first run.
 REMEMBER = """

@@ -8,9 +8,11 @@ import struct
 import threading
 import time
 
+import pytest
+
 from coro_magic.notebook.stream import _Kept
 
-OFF = "%%coroutines --baseline off --picture off\n"
+OFF = "%%coroutines --baseline off --picture off --summary off --panel off\n"
 
 
 def test_printing_displaying_and_errors_of_a_coroutine_keep_their_order(kernel):
@@ -114,11 +116,19 @@ def test_the_picture_is_refreshed_in_place_in_a_long_run(kernel):
     assert "running for" not in output.text
 
 
-def test_picture_and_panel_can_be_switched_off(kernel):
-    off = kernel.execute("%%coroutines --picture off\ndef f():\n    yield\nf()")
-    assert off.displays == [] and off.stdout == ""
-    no_panel = kernel.execute("%%coroutines --panel off --baseline off\ndef f():\n    yield\nf()")
-    assert len(no_panel.displays) == 2
+@pytest.mark.parametrize("baseline", ["off", "threads"])
+def test_picture_words_and_panel_are_switched_off_each_by_itself(kernel, baseline):
+    shown = {"image/png": "--picture", "application/vnd.jupyter.widget-view+json": "--panel"}
+    for off in ("", "--picture", "--summary", "--panel", "--picture --summary --panel"):
+        options = " ".join(f"{each} off" for each in off.split())
+        code = "def f():\n    for _ in range(4): yield sleep(0.1)\nf()"
+        output = kernel.execute(
+            f"%%coroutines --baseline {baseline} {options}\nfrom coro_magic import sleep\n{code}"
+        )
+        kinds = [next((kind for kind in data if kind in shown), "words") for data in output.displays]
+        found = {shown.get(kind, "--summary") for kind in kinds}
+        assert found == {"--picture", "--summary", "--panel"} - set(off.split()), options
+        assert output.stdout == "" and len(kinds) == len(found)
 
 
 def test_what_waits_while_the_kept_output_is_passed_on_is_not_lost() -> None:

@@ -35,7 +35,7 @@ def has(figure: Any, colour: str, least: int = 5) -> bool:
     high = image.shape[0]
     inside = image[int(high - box.y1) : int(high - box.y0), int(box.x0) : int(box.x1)]
     wanted = np.round(np.array(to_rgb(colour)) * 255)
-    return int((np.abs(inside - wanted).max(axis=2) <= 2).sum()) >= least
+    return int((np.abs(inside - wanted).max(axis=2) <= 6).sum()) >= least
 
 
 def texts(figure: Any) -> list[str]:

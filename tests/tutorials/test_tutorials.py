@@ -120,7 +120,7 @@ def solved(kernel: Kernel) -> Any:
 
     def said(name: str, number: int, changes: tuple[Change, ...]) -> Output:
         first, rest = answered(cell(name, f"exercise-{number}").source, changes).split("\n", 1)
-        ran = kernel.execute(f"{first} --picture off --panel off\n{rest}")
+        ran = kernel.execute(f"{first} --picture off --summary off --panel off\n{rest}")
         assert ran.status == "ok", ran.traceback
         return kernel.execute(cell(name, f"check-{number}").source)
 
