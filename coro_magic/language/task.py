@@ -391,6 +391,15 @@ def is_coroutine(value: Any) -> bool:
     return isinstance(value, types.CoroutineType)
 
 
+def check_target(target: Any, who: str = "spawn()") -> None:
+    """Check that `who` can make a coroutine of `target`. Raises TypeError if not, with what it takes."""
+    given = inner_coroutine(target)
+    if isinstance(given, types.GeneratorType | types.CoroutineType):
+        return
+    if not callable(given) or isinstance(given, type):
+        raise TypeError(f"{who} takes a coroutine or a function, not {type(given).__name__}")
+
+
 def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
     """Give the coroutine that `target` is or makes when it is called with `args`.
 
@@ -409,10 +418,7 @@ def as_coroutine(target: Any, *args: Any, **kwargs: Any) -> Any:
             raise TypeError("spawn() got arguments for a coroutine that has its own already")
         check_unstarted(target)
         return target
-    if not callable(target) or isinstance(target, type):
-        raise TypeError(
-            f"spawn() takes a coroutine or a function, not {type(target).__name__}"
-        )
+    check_target(target)
     plain = target.func if isinstance(target, functools.partial) else target
     if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):
         return target(*args, **kwargs)

@@ -24,7 +24,7 @@ from ..engines.scheduler import MOST_STACKS, Scheduler
 from ..engines.shared import tell
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
-from ..language.task import as_coroutine
+from ..language.task import as_coroutine, check_target
 from . import against, baseline, repeats, scaling, sweep
 from .functions import Function, functions_of
 from .hazards import hazards_of
@@ -406,6 +406,9 @@ def run(*coroutines: Any, **options: Any) -> Run:
     check_that_a_run_can_begin()
     if not coroutines:
         raise TypeError("run() takes coroutines or functions, and got none")
+    for each in coroutines:
+        # A list of coroutines is handed over with a star before it.
+        check_target(each, "run(*coroutines)" if isinstance(each, list | tuple | set) else "run()")
     made = tuple(as_coroutine(each) for each in coroutines)
     program = Calls(tuple(
         call_of(given if callable(given) else each)

@@ -342,9 +342,17 @@ class Run:
         return self._repeat({**self.options, **options})
 
     def compare(self, other: Run) -> Comparison:
-        """Compare this run with another one, of the same program or not; see `Comparison`."""
+        """Compare this run with another one, of the same program or not; see `Comparison`.
+
+        Raises
+        ------
+        TypeError
+            If `other` is no Run.
+        """
         from .compare import Comparison
 
+        if not isinstance(other, Run):
+            raise TypeError(f"compare() takes another Run, not {type(other).__name__}")
         return Comparison(self, other)
 
     def __repr__(self) -> str:

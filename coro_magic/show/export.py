@@ -35,7 +35,7 @@ def save(run: Run, path: str | os.PathLike[str]) -> None:
     OSError
         If it cannot be written; what was there before stays as it was.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     suffix = suffix_of(name)
     if suffix is None:
         given = os.path.splitext(name)[1]
@@ -56,10 +56,13 @@ def save(run: Run, path: str | os.PathLike[str]) -> None:
         os.replace(temporary, target)
     except FileExistsError:
         raise
-    except BaseException:
+    except BaseException as error:
         # The disk is full, or the user interrupted: nothing stays behind.
         if os.path.lexists(temporary):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.errno is not None:
+            # Told of the file that was asked for, not of the one that would have become it.
+            raise type(error)(error.errno, error.strerror, name) from None
         raise
 
 

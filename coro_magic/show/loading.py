@@ -63,7 +63,7 @@ def load(path: str | os.PathLike[str]) -> Run:
     OSError
         If it cannot be read.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     try:
         return run_of(_parsed(name))
     except ValueError as error:

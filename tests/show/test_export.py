@@ -61,6 +61,13 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path: Path, name: 
     assert not os.listdir(tmp_path)
 
 
+def test_a_folder_that_is_not_there_is_told_with_the_files_own_name(tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "run.json"
+    with pytest.raises(FileNotFoundError) as told:
+        show.save(run_of(sleepers(1)), target)
+    assert told.value.filename == str(target)
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("suffix", [".png", ".json", ".perfetto.json"])
 def test_when_writing_fails_the_old_file_stays_and_nothing_else(
