@@ -16,6 +16,7 @@ __all__ = [
     "count",
     "duration",
     "error_text",
+    "is_deadlock",
     "number",
     "one_line",
     "percent",
@@ -64,11 +65,16 @@ def times(ratio: float) -> str:
     return f"{factor(ratio)} times"
 
 
+def is_deadlock(error: BaseException | None) -> bool:
+    """Say whether an error is our `Deadlock`, or was before the run was saved."""
+    return error is not None and type_name(error) == Deadlock.__name__
+
+
 def error_text(error: BaseException) -> str:
     """Give an error as ``ValueError: message``, one bounded line."""
     name, message = one_line(type_name(error), 200), one_line(error, 160)
-    if isinstance(error, Deadlock):
-        # Ours has a line for everyone who waits.
+    if is_deadlock(error):
+        # It has a line for everyone who waits.
         first, *waits = (line.strip() for line in str(error).splitlines())
         message = one_line(f"{first} {'; '.join(waits)}", 500)
     return f"{name}: {message}" if message else name

@@ -12,7 +12,7 @@ from ..language import State, Task, Where
 from ..measure.repeats import ENOUGH
 from .others import about_others, of_pairs, with_both
 from .side import few_events, seconds_by_verb
-from .text import count, duration, error_text, factor, number, one_line, percent, times
+from .text import count, duration, error_text, factor, is_deadlock, number, one_line, percent, times
 from .verdict import Verdict, judged
 
 if TYPE_CHECKING:
@@ -268,9 +268,10 @@ def _with_place(task: Task) -> str:
 def _errors(run: Run) -> list[str]:
     failed = [task for task in run.tasks if task.state is State.FAILED]
     # Those who wait for each other fail with one and the same error.
-    groups: dict[int, list[Task]] = {}
+    groups: dict[str | int, list[Task]] = {}
     for task in failed:
-        groups.setdefault(id(task if task._error is None else task._error), []).append(task)
+        key = str(task._error) if is_deadlock(task._error) else task.row
+        groups.setdefault(key, []).append(task)
     lines, told = [], 0
     for tasks in list(groups.values())[:_NAMED]:
         told += len(tasks)

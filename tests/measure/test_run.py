@@ -325,7 +325,6 @@ def test_a_run_that_is_made_again_and_fails_has_its_error_and_raises_nothing() -
 @pytest.mark.parametrize(("wrong", "said"), [
     (lambda: run(5), r"run\(\) takes a coroutine or a function, not int"),
     (lambda: run([worker(1)]), r"run\(\*coroutines\) takes a coroutine or a function, not list"),
-    (lambda: spawn(5), r"spawn\(\) takes a coroutine or a function, not int"),
     (lambda: quiet(worker(1)).compare(5), r"compare\(\) takes another Run, not int"),
 ])  # fmt: skip
 def test_what_is_given_by_mistake_is_told_with_what_would_be_right(wrong, said):
