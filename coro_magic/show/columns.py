@@ -6,6 +6,7 @@ A million bars travel as a few arrays. Names and lines of code are sent once, an
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ Columns = dict[str, Column]
 
 MOST_REASONS = 5_000
 BY_HAND, DAEMON, BODY, HEEDED = 1, 2, 4, 8  # the bits of a row's flags
+_LIBRARY = re.compile(r"(^|[\\/])(site-packages|dist-packages|lib[\\/]python3[.\dt]*)[\\/]|^<frozen ", re.I)
 _TYPES = {"i1": "i8", "u1": "u8", "i4": "i32", "f4": "f32", "f8": "f64"}
 
 
@@ -137,6 +139,11 @@ def reason_of(trace: Trace, reason: Reason) -> dict[str, Any]:
 def short_file(file: str) -> str:
     """Give a file's name without its folder."""
     return one_line(os.path.basename(file), 60)
+
+
+def of_library(file: str) -> bool:
+    """Say whether a file belongs to Python or to an installed package, on whatever machine it was."""
+    return _LIBRARY.search(file) is not None
 
 
 def line_text(trace: Trace, where: Where) -> str:

@@ -51,11 +51,11 @@ def throughput_plot(run: Run) -> Figure:
     """Draw the resumptions of both sides against time."""
     with own_style():
         sides = sides_of(run)
-        sheet = Sheet(3.4)
-        headings.draw(sheet, headline(run))
-        top = 0.5
-        top = _throughput_caption(sheet, sides, _LEFT, top)
-        throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, 3.4 - top - _AXIS), sides,
+        title = headline(run)
+        high = 2.94 + 0.22 * len(headings.lines_of(title)) + _throughput_caption_height(sides)
+        sheet = Sheet(high)
+        top = _throughput_caption(sheet, sides, _LEFT, headings.draw(sheet, title) + 0.1)
+        throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, high - top - _AXIS), sides,
                         _until(sides))  # fmt: skip
         return sheet
 

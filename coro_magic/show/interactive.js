@@ -620,6 +620,7 @@ const STYLE = `
 .coro-tools { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; margin: 0 0 6px; }
 .coro-tools label { display: inline-flex; align-items: center; gap: 4px; color: var(--coro-faint); font-size: 12px; }
 .coro-tools .coro-push { flex: 1 1 0; }
+@container (max-width: 430px) { .coro-tools label { font-size: 0; gap: 0; } .coro-tools .coro-push { display: none; } .coro-timeline input[type="search"] { width: 82px; } }
 .coro-timeline button, .coro-timeline select, .coro-timeline input[type="search"] { font: inherit; font-size: 12px; line-height: 18px; height: 26px;
   color: var(--coro-ink); background: var(--coro-paper); border: 1px solid var(--coro-line); border-radius: 5px; padding: 2px 8px; margin: 0; width: auto; box-shadow: none; cursor: pointer; }
 .coro-timeline select { padding: 2px 4px; }
@@ -717,7 +718,8 @@ class Timeline {
     // Which waits have colours of their own: the longest three, the same on both sides (see `waits_of` in side.py).
     this.waits = this.meta.waits || [];
     this.key = Math.random().toString(36).slice(2);
-    this.axis = "time";
+    // Steps are played one by one, and to write them down took longer than what is seen of most.
+    this.axis = this.meta.steps?.steps?.length ? "switches" : "time";
     this.filter = { text: "", state: -2 };
     this.order = "spawn";
     // Many bars that are all here: what a function's rows do together says more than a thousand lines.
@@ -754,6 +756,7 @@ class Timeline {
     const states = new Set();
     for (const side of sides) for (let row = 0; row < side.rows; row++) states.add(side.final[row]);
     this.axisSelect = h("select", { "data-testid": "coro-axis" }, option(["time", "time"]), option(["switches", "switches"]));
+    this.axisSelect.value = this.axis;
     this.orderSelect = h("select", { "data-testid": "coro-order" }, ORDERS.map(option));
     this.orderSelect.value = this.order;
     this.textInput = h("input", { type: "search", placeholder: "name", "data-testid": "coro-filter", "aria-label": "Show only rows whose name contains", spellcheck: "false" });
@@ -1146,7 +1149,7 @@ class Timeline {
 
   ticks() {
     const span = this.x1 - this.x0;
-    let step = niceStep(span, this.plotW / 92);
+    let step = niceStep(span, Math.max(this.plotW / 92, 3)); // one tick alone is no scale
     if (this.axis === "switches") step = Math.max(1, Math.round(step));
     const out = [];
     for (let i = Math.ceil(this.x0 / step - 1e-9), n = 0; i * step <= this.x1 && n < 200; i++, n++) out.push(i * step + 0);
@@ -1158,10 +1161,11 @@ class Timeline {
   drawAxis({ step, values }) {
     const { context: c, theme } = this;
     c.font = this.font(11); c.fillStyle = theme.faint; c.textBaseline = "alphabetic"; c.textAlign = "center";
+    let taken = -Infinity;
     for (const value of values) {
       const x = this.px(value), text = this.tickText(value, step), half = c.measureText(text).width / 2;
       if (x + half > this.width + 2) continue;
-      c.fillText(text, x, 13);
+      if (x - half > taken) { c.fillText(text, x, 13); taken = x + half + 6; }
       c.fillRect(Math.round(x), 17, 1, 4);
     }
     c.fillRect(this.plotX, 20, this.plotW, 1);
@@ -1183,8 +1187,9 @@ class Timeline {
     c.textBaseline = "middle"; c.textAlign = "left";
     c.font = this.font(12.5, "600"); c.fillStyle = theme.ink;
     const captionY = box.y + CAPTION / 2 + 1;
-    c.fillText(strong, 2, captionY);
-    const wide = c.measureText(strong).width;
+    const said = fitted(c, strong, this.width - 4);
+    c.fillText(said, 2, captionY);
+    const wide = c.measureText(said).width;
     c.font = this.font(12); c.fillStyle = theme.faint;
     if (!side.empty) c.fillText(fitted(c, faint, this.width - wide - 16), wide + 12, captionY);
     if (side.empty || !lines.count) {
@@ -2469,9 +2474,17 @@ class Stepper {
     const { view } = this;
     const frames = step.frames || [];
     const out = [h("header", {}, h("b", {}, view.sides[0].name(step.row)), h("span", {}, STOOD[step.state]?.[now ? 0 : 1] || step.state))];
-    frames.forEach(([index, line, locals], depth) => {
-      const code = this.codes[index] || { name: "?", file: "", first: line, lines: [] };
-      const inner = depth === frames.length - 1;
+    const codes = frames.map(([index, line]) => this.codes[index] || { name: "?", file: "", first: line, lines: [] });
+    // The user's own calls; where there are none, all of them.
+    const own = codes.map(({ library }) => !library || codes.every((one) => one.library));
+    const innermost = own.lastIndexOf(true);
+    let inside = [];
+    const close = () => { if (inside.length) out.push(h("p", { title: inside.join("\n") }, `… in ${inside[0]}${inside.length > 1 ? `, and ${counted(inside.length - 1, "call")} in it` : ""}`)); inside = []; };
+    frames.forEach(([, line, locals], depth) => {
+      const code = codes[depth];
+      const inner = depth === innermost;
+      if (!own[depth]) { inside.push(`${code.name}, ${shortFile(code.file)}, line ${line}`); return; }
+      close();
       // Outer frames are waiting in one line; of the innermost the surroundings are shown.
       const all = (code.lines || []).map((text, i) => ({ line: code.first + i, text }));
       const place = line - code.first, room = inner ? 12 : 1;
@@ -2479,6 +2492,7 @@ class Stepper {
       if (frames.length > 1) out.push(h("p", {}, [code.name, ...[shortFile(code.file)].filter((file) => file && file !== "in a cell")].join(" in ")));
       out.push(sourceLines(all.slice(from, from + room), line), localsOf(locals) || "");
     });
+    close();
     return out;
   }
 }

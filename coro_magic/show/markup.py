@@ -37,7 +37,9 @@ _STYLE = """<style>
   border: 1px solid var(--edge); border-radius: 4px;
   font-family: var(--jp-code-font-family, ui-monospace, monospace); font-size: 12px; line-height: 1.4; }
 .coro-panel pre:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); }
-.coro-panel img { display: block; max-width: 100%; height: auto; border-radius: 4px; margin: 4px 0; }
+.coro-panel .picture { overflow-x: auto; contain: inline-size; margin: 4px 0; }
+.coro-panel img { display: block; max-width: 100%; min-width: 560px; height: auto;
+  border-radius: 4px; }
 .coro-panel a { color: var(--link); }
 .coro-panel .error { color: var(--bad); white-space: pre-wrap; }
 .coro-panel .sides { display: flex; flex-wrap: wrap; gap: 10px; }
@@ -47,6 +49,7 @@ _STYLE = """<style>
 .coro-tabs.coro-tabs.coro-tabs > .lm-TabBar .lm-TabBar-tab { flex: 0 1 auto; max-width: none;
   padding: 0 10px; }
 .coro-tabs > .lm-TabBar .lm-TabBar-tabLabel { overflow: visible; }
+@media (max-width: 640px) { .coro-tabs.coro-tabs > .widget-tab-contents { padding: 8px; } }
 </style>"""
 
 
@@ -71,7 +74,9 @@ def picture(png: bytes, alternative: str) -> str:
     ipywidgets' Image has no alternative text.
     """
     data = base64.b64encode(png).decode("ascii")
-    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(one_line(alternative, 1000))}">'
+    alt = html.escape(one_line(alternative, 1000))
+    # Where it would be too small to be read, it keeps its size and scrolls.
+    return f'<div class="picture"><img src="data:image/png;base64,{data}" alt="{alt}"></div>'
 
 
 def output(text: str, label: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ipywidgets import HTML, Dropdown, Layout, VBox  # type: ignore[import-untyped,unused-ignore]
 
 from ..measure.run import Run
@@ -9,7 +11,8 @@ from . import markup
 from .text import count, one_line
 
 MOST_NAMES = 1000
-_EVERYBODY = "everybody"
+# As a choice; None would be none.
+EVERYBODY = ("everybody",)
 _NOBODY = -2  # a row that there is not
 
 
@@ -27,15 +30,18 @@ class Printing(VBox):  # type: ignore[misc,unused-ignore]
         choice = []
         if names:
             # Option labels are text to the page, never markup.
-            options: list[tuple[str, str | None]] = [(_EVERYBODY, None)]
+            options: list[tuple[str, Any]] = [(EVERYBODY[0], EVERYBODY)]
             options += [(one_line(name, 60), name) for name in names[:MOST_NAMES]]
-            self.choice = Dropdown(options=options, value=None, description="printed by",
+            self.choice = Dropdown(options=options, value=EVERYBODY, description="printed by",
                                    layout=Layout(width="auto", max_width="24em"),
                                    style={"description_width": "initial"})  # fmt: skip
-            self.choice.observe(lambda change: self._show(change["new"]), names="value")
+            self.choice.observe(lambda change: self._chosen(change["new"]), names="value")
             choice = [self.choice]
         super().__init__([*choice, *note, self.shown])
         self._show(None)
+
+    def _chosen(self, value: Any) -> None:
+        self._show(None if value == EVERYBODY else value)
 
     def _show(self, name: str | None) -> None:
         parts = []

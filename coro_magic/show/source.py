@@ -18,7 +18,7 @@ from ..engines.record import Steps
 from ..engines.trace import Intervals
 from ..measure.run import Run
 from .card import card
-from .columns import bar_columns, packed, reasons, row_columns, short_file
+from .columns import bar_columns, of_library, packed, reasons, row_columns, short_file
 from .critical import critical_path
 from .edges import edge_columns
 from .levels import Levels, View
@@ -228,6 +228,7 @@ def steps_data(steps: Steps) -> dict[str, Any]:
         codes.append({
             "name": one_line(function, 80),
             "file": short_file(file),
+            "library": of_library(file),
             "first": first,
             "lines": [line[:200] for line in lines],
         })  # fmt: skip

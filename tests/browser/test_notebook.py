@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -48,6 +49,19 @@ def counter(first):
 
 counter(10)
 counter(20)"""
+
+
+EVENT = """%%coroutines --record on
+import threading
+event = threading.Event()
+def waits():
+    event.wait()
+    yield
+def sets():
+    yield
+    event.set()
+waits()
+sets()"""
 
 
 @pytest.fixture(params=["lab", "notebook"])
@@ -154,6 +168,20 @@ def test_step_mode_plays_forward_and_back_with_the_lines_and_the_locals(
     )
 
 
+def test_step_mode_counts_switches_and_tells_of_a_librarys_calls_in_a_line(page: Any, server: Server) -> None:
+    server.notebook("library.ipynb", LOAD, EVENT)
+    driver = Driver(page, server, "library.ipynb", "lab")
+    driver.run_all("[data-testid=coro-steps]")
+    assert page.locator("[data-testid=coro-axis]").first.input_value() == "switches"
+    columns, forward = (page.locator(f"[data-testid={name}]").first
+                        for name in ("coro-columns", "coro-step-forward"))  # fmt: skip
+    while "… in" not in columns.inner_text():
+        forward.click(timeout=5_000)  # until it is disabled, which fails
+    said = columns.inner_text()
+    assert "… in wait, " in said and "threading.py" in said and "event.wait()" in said
+    assert "waiter" not in said
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_saved_page_needs_no_kernel_and_no_network(page: Any, tmp_path: Any, theme: str) -> None:
     program = tmp_path / "program.py"
@@ -192,6 +220,18 @@ def test_nbconvert_keeps_the_picture(tmp_path: Any, to: str, suffix: str) -> Non
         assert picture.stat().st_size > 5_000 and "one_files/" in text
 
 
+def test_where_a_page_takes_it_the_picture_has_the_headline_as_alternative_text(tmp_path: Any) -> None:
+    # Of what there is, nbconvert's classic template does; JupyterLab, Notebook 7 and nbconvert's lab do not.
+    pytest.importorskip("nbconvert", reason="nbconvert is not installed")
+    notebook = tmp_path / "one.ipynb"
+    Server.notebook(type("Folder", (), {"folder": tmp_path})(), "one.ipynb", LOAD, STEPS)  # type: ignore[arg-type]
+    subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to=html",
+                    "--template=classic", str(notebook)],
+                   check=True, capture_output=True, timeout=180)  # fmt: skip
+    pictures = re.findall("<img[^>]*>", notebook.with_suffix(".html").read_text())
+    assert pictures and all(re.search('alt="2 coroutines, 1 thread', each) for each in pictures)
+
+
 def test_the_panel_says_the_same_in_the_dark_and_in_a_narrow_window(page: Any, server: Server) -> None:
     server.notebook("narrow.ipynb", LOAD, PIPELINE)
     page.set_viewport_size({"width": 620, "height": 1000})
@@ -208,8 +248,20 @@ def test_the_panel_says_the_same_in_the_dark_and_in_a_narrow_window(page: Any, s
     long = "['one', 'two'].map(end => view.shortened('a_name_that_is_much_too_long_' + end, 90, 12))"
     ends = notebook.timeline(long)
     assert [text[-3:] for text in ends] == ["one", "two"] and all("…" in text for text in ends)
-    # Nothing sticks out of the window.
-    assert page.evaluate(
-        "() => [...document.querySelectorAll('[data-testid=coro-timeline] *')]"
-        ".every(one => one.getBoundingClientRect().right <= window.innerWidth + 1)"
-    )
+    # On the narrowest, too: nothing sticks out of the window, no title is cut, and the axis has a scale.
+    for width in (620, 330):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function("view => document.querySelector(view).clientWidth < innerWidth", arg=CANVAS)
+        assert page.evaluate(
+            "() => [...document.querySelectorAll('[data-testid=coro-timeline] *')]"
+            ".every(one => one.getBoundingClientRect().right <= window.innerWidth + 1)"
+        )
+        assert page.locator(".coro-tabs .lm-TabBar-tabLabel").evaluate_all(cut) == []
+        assert len(notebook.timeline("view.ticks().values")) >= 2
+    # A picture of letters too small to be read scrolls instead.
+    notebook.tab("Throughput")
+    drawn = page.locator(".coro-panel .picture img").first
+    drawn.wait_for()
+    drawn.evaluate("image => image.decode()")
+    assert drawn.evaluate("image => image.clientWidth > image.parentElement.clientWidth")
+    assert drawn.evaluate("image => image.clientWidth") >= 500

@@ -148,6 +148,8 @@ def test_the_output_of_one_is_kept_apart_and_stands_beside_the_threads() -> None
     assert [label for label, _ in printing.choice.options] == ["everybody", "nap", "nap-2"]
     for said in ("ours nap\nours nap-2\n", "theirs nap\ntheirs nap-2\n"):
         assert said in printing.shown.value
+    # What is chosen at first is to be seen.
+    assert printing.choice.label == "everybody"
     printing.choice.value = "nap-2"
     assert "ours nap-2\n" in printing.shown.value and "ours nap\n" not in printing.shown.value
     assert "theirs nap-2\n" in printing.shown.value

@@ -12,6 +12,7 @@ import pytest
 from coro_magic.language import Channel, gather, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.show import source
+from coro_magic.show.columns import of_library
 from coro_magic.show.critical import critical_path
 from coro_magic.show.edges import KINDS, edge_columns
 from coro_magic.show.levels import Levels, View
@@ -256,3 +257,16 @@ def test_step_mode_is_sent_with_the_lines_of_the_functions() -> None:
     code, line, _ = steps["steps"][1]["frames"][-1]
     told = steps["codes"][code]
     assert "yield" in told["lines"][line - told["first"]]
+
+
+@pytest.mark.parametrize(("file", "library"), [
+    ("/usr/lib/python3.13/threading.py", True),
+    ("/home/x/venv/lib/python3.13t/site-packages/requests/api.py", True),
+    ("C:\\Python\\Lib\\site-packages\\requests\\api.py", True),
+    ("<frozen importlib._bootstrap>", True),
+    ("/tmp/ipykernel_12/345.py", False),
+    ("/home/x/lib/pipeline.py", False),
+    ("/home/x/python3/work.py", False),
+])  # fmt: skip
+def test_the_users_files_are_told_from_those_of_libraries(file: str, library: bool) -> None:
+    assert of_library(file) is library
