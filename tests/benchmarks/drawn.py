@@ -76,8 +76,9 @@ def _printed(driver: Driver, number: int, word: str) -> list[str]:
 def measured(page: Any, server: Server, name: str) -> tuple[float, float, float, int]:
     """Measure once, in a kernel of its own.
 
-    Gives the seconds to the panel of the first run, which loads matplotlib and ipywidgets, those to the
-    panel of the second, those to a plain widget, and how many intervals there were.
+    Gives the seconds to the panel of the first run, those to the panel of the second, those to a plain
+    widget, and how many intervals there were. matplotlib and ipywidgets are loaded before the first run
+    begins: that takes its time too, but is no part of these.
     """
     server.notebook(name, *(source.strip() for source in (_GET_READY, _RUN, _TOLD, _WIDGET)))
     driver = Driver(page, server, name, "lab")

@@ -86,6 +86,20 @@ def test_a_run_is_made_again_and_shown_below_and_not_in_another_cell(page: Any, 
     assert last.locator(".jp-OutputArea-output").all_inner_texts() == ["2"]
 
 
+def test_a_cell_that_runs_again_leaves_one_panel_in_the_kernel(page: Any, server: Server) -> None:
+    load = LOAD + "\nimport ipywidgets\nruns = []"
+    count = "print(len(runs), 'runs,', len(ipywidgets.widgets.widget._instances), 'widgets')"
+    server.notebook("one.ipynb", load, MANY.replace("2000", "5"), "runs.append(run)", count)
+    driver = Driver(page, server, "one.ipynb", "lab")
+    driver.run_all()
+    printed = page.locator(".jp-Notebook .jp-CodeCell").nth(3).locator(".jp-OutputArea-output")
+    first = int(text_when(printed, r"^\d+ runs, [1-9]\d* widgets").split()[0])
+    widgets = printed.inner_text().split()[2]
+    for cell in (1, 1, 2, 3):
+        driver.run_cell(cell)
+    assert text_when(printed, rf"^(?!{first} )\d+ runs, [1-9]\d* widgets").split()[2] == widgets
+
+
 @pytest.mark.skipif(int(ipykernel.__version__.split(".")[0]) < 7, reason="clicks arrive from ipykernel 7 on")
 def test_the_stop_button_stops_a_run_and_nothing_of_it_is_left(page: Any, server: Server) -> None:
     server.notebook("stop.ipynb", LOAD, LONG)
