@@ -1175,8 +1175,8 @@ class Timeline {
   }
 
   caption(side) {
-    const count = side.meta.hasBody ? side.rows - 1 : side.rows;
-    const noun = side.takesTurns ? `${counted(count, "coroutine")}, 1 thread` : count === 1 ? "1 thread" : `${number(count)} threads, one per coroutine`;
+    const { count, ran } = side.meta;
+    const noun = side.takesTurns ? `${counted(count, "coroutine")}, ${ran}` : count === 1 ? "1 thread" : `${number(count)} threads, one per coroutine`;
     return [noun, `${side.meta.complete === false ? "more than " : ""}${duration(side.seconds)}${side.virtual || side.meta.virtual ? " of virtual time" : ""}, ${switched(side, side.switches)}`];
   }
 

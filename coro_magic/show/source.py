@@ -24,7 +24,7 @@ from .edges import edge_columns
 from .levels import Levels, View
 from .side import ANY_WAIT, MOST_SLOW, RUNNING, Side, read, waits_of
 from .text import error_text, one_line
-from .words import headline, slow_label
+from .words import headline, slow_label, where_they_ran
 
 VERSION = 1
 WHOLE = 60_000  # bars of both sides together, up to which all of them are sent at first
@@ -182,7 +182,8 @@ class Source:
             "seconds": data.side.seconds,
             "switches": run.switches,
             "rows": len(trace),
-            "hasBody": run.has_body,
+            "count": run.count,
+            "ran": where_they_ran(run),
             "virtual": run.virtual,
             "empty": data.side.empty,
             "mode": "bars" if whole else "cells",

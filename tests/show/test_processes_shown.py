@@ -9,6 +9,7 @@ import coro_magic
 from coro_magic import show
 from coro_magic.measure.run import Run
 from coro_magic.show.meaning import sections
+from coro_magic.show.source import Source
 
 SOURCE = """
     def worker(n):
@@ -30,6 +31,12 @@ def texts(run: Run) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts] + [
         text.get_text() for text in figure.texts
     ]
+
+
+def test_the_interactive_timeline_says_in_how_many_processes_they_ran(few):
+    ours, theirs = Source(few).first()[0]["sides"]
+    assert (ours["count"], ours["ran"]) == (6, "2 processes")
+    assert theirs["count"] == 6
 
 
 def test_the_picture_has_a_band_for_each_process_and_one_process_beside_it(few):
