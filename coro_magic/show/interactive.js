@@ -22,7 +22,7 @@ const LIGHT = {
 const DARK = {
   running: "#5cb3f5", active: "#3d7fb3", ready: "#e8981c", waits: ["#505962", "#2f7d61", "#8d5a80"],
   otherWaits: "#7b858f", notBegun: "#3b372b", failed: "#ff6b6b", ink: "#eceff1", faint: "#a3adb6",
-  grid: "#2a3036", paper: "#111418", lane: "#191d22", mark: "#c7a0f2", line: "#3a424a", focus: "#8ccbff",
+  grid: "#2a3036", paper: "#111418", lane: "#2a2f36", mark: "#c7a0f2", line: "#3a424a", focus: "#8ccbff",
 };
 const HEIGHTS = [0.56, 0.86, 0.32];
 const NOT_BEGUN = "not begun", OTHER = "other waits";
@@ -871,7 +871,7 @@ class Timeline {
     const old = this.theme, paper = this.theme && this.paper;
     this.theme = theme;
     for (const name of ["ink", "faint", "lane", "line", "running", "ready", "failed", "focus"]) this.root.style.setProperty(`--coro-${name}`, theme[name]);
-    const jupyter = getComputedStyle(document.body).getPropertyValue("--jp-layout-color0").trim();
+    const jupyter = getComputedStyle(document.body).getPropertyValue("--jp-layout-color1").trim();
     this.root.style.setProperty("--coro-paper", jupyter || theme.paper);
     this.paper = getComputedStyle(this.root).backgroundColor || theme.paper;
     const font = getComputedStyle(this.root).fontFamily || "sans-serif";
