@@ -102,7 +102,7 @@ class PoolEngine(ThreadEngine):
         """Run, as `ThreadEngine.run`, and let the pool's threads go."""
         complete = super().run(begin, budget)
         # Who is left over has a thread that does not end.
-        free = all(not task.begun or task.ended.is_set() for task in self.tasks)
+        free = all(not task.begun or not task.ended.locked() for task in self.tasks)
         self._pool.shutdown(wait=free, cancel_futures=True)
         return complete
 
