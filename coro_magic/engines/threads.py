@@ -20,9 +20,10 @@ what the coroutine yields:
 | ``task.cancel()`` | the thread hears of it when its wait is over: nothing can end a thread |
 | a blocking call: ``recv``, ``time.sleep``, ... | just that; that it waits is written down |
 
-What it is: a fair opponent. No lock is taken that the program does not need, and threads that switch with
-what the standard library has keep within 10 % of the same program written by hand, except where they pass
-many messages: there, to drive the generators costs up to 1.75 times the whole.
+What it is: a fair opponent. No lock is taken that the program does not need, and threads that pass messages
+take as long as those of the same program written by hand, or up to a fifth longer, though they drive
+generators: the queue makes up for that. To start a thread takes a quarter longer than by hand, and a lock
+that is taken with ``yield`` three times as long as one taken with ``with``. The README's table has the figures.
 
 What it is not:
 
