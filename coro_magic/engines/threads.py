@@ -23,7 +23,7 @@ what the coroutine yields:
 What it is: a fair opponent. No lock is taken that the program does not need, and threads that pass messages
 take as long as those of the same program written by hand, or up to a fifth longer, though they drive
 generators: the queue makes up for that. To start a thread takes a quarter longer than by hand, and a lock
-that is taken with ``yield`` three times as long as one taken with ``with``. The README's table has the figures.
+that is taken with ``yield`` three times as long as one taken with ``with``. The README has the figures.
 
 What it is not:
 
