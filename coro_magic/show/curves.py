@@ -113,7 +113,7 @@ def _draw_spread(
         measured = sweep.points[at].side(side)
         seconds = np.zeros(0) if measured is None else measured.seconds
         if len(seconds) > 1:
-            axes.vlines(xs[at], seconds.min(), seconds.max(), color=colour, linewidth=1.0, alpha=0.7)
+            axes.vlines(xs[at], np.min(seconds), np.max(seconds), color=colour, linewidth=1.0, alpha=0.7)
 
 
 def _scale(axes: Axes, which: str, values: Floats, said: object = amount) -> None:
@@ -122,7 +122,7 @@ def _scale(axes: Axes, which: str, values: Floats, said: object = amount) -> Non
     if len(positive) and len(positive) == len(values):
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         axis.set_major_locator(LogLocator(10, numticks=8))
-        low, high = float(positive.min()), float(positive.max())
+        low, high = float(np.min(positive)), float(np.max(positive))
         if high < 10 * low:
             # A scale with no power of ten in it would have no tick.
             axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))

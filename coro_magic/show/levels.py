@@ -107,7 +107,7 @@ class Levels:
         """
         if line_of_row.shape != (len(self._trace),):
             raise ValueError(f"there are {len(self._trace)} rows, not {len(line_of_row)}")
-        if len(line_of_row) and not -1 <= int(line_of_row.min()) <= int(line_of_row.max()) < display:
+        if len(line_of_row) and not -1 <= int(np.min(line_of_row)) <= int(np.max(line_of_row)) < display:
             raise ValueError("a row is shown at a line that is not there")
         self.line_of_row, self.display = line_of_row.astype(np.int64), display
 

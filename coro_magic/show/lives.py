@@ -63,7 +63,7 @@ def _bars(labels: Sequence[str], bars: Floats, title: str, with_mean: bool) -> F
     left = 0.3 + 0.068 * max(map(len, labels))
     axes = sheet.axes_at(left, 0.78, WIDTH - left - _RIGHT, _BAR * len(labels))
     sums = bars.sum(axis=1)
-    time_axis(axes, max(float(sums.max()), 1e-9))
+    time_axis(axes, max(float(np.max(sums)), 1e-9))
     axes.set_ylim(len(labels) - 0.5, -0.5)
     begin = np.zeros(len(labels))
     at = np.arange(len(labels))
@@ -157,7 +157,7 @@ def _said(verb: str, waits: Sequence[dict[str, Floats]]) -> list[str]:
         if verb in side:
             seconds = side[verb]
             parts.append(f"{unit}: {number(len(seconds))}, median {duration(float(np.median(seconds)))}, "
-                         f"longest {duration(float(seconds.max()))}")  # fmt: skip
+                         f"longest {duration(float(np.max(seconds)))}")  # fmt: skip
     return parts
 
 
@@ -169,7 +169,7 @@ def _one_distribution(
         if verb not in side:
             continue
         counts = np.histogram(side[verb], edges)[0]
-        most = max(most, int(counts.max()))
+        most = max(most, int(np.max(counts)))
         if place == 0:
             axes.stairs(counts, edges, fill=True, color=palette.RUNNING)
         else:

@@ -39,7 +39,7 @@ def picture(scaling: Scaling) -> Figure:
         for x, y, seconds in zip(xs, scaling.speedups[order], scaling.medians[order], strict=True):
             say(axes, x, y - 0.06 * bend, duration(seconds), va="top", ha="left")
         axes.set_xlim(0, most * 1.12)
-        axes.set_ylim(0, max(bend, float(scaling.speedups.max())) * 1.2)
+        axes.set_ylim(0, max(bend, float(np.max(scaling.speedups))) * 1.2)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.grid(color=palette.GRID, linewidth=0.6)
         axes.set_axisbelow(True)
