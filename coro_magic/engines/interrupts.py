@@ -106,7 +106,9 @@ class Interrupts:
         try:
             while self._may_give_again():
                 _thread_sleep(_AGAIN_AFTER)
-                if self._may_give_again():
+                # One at a time: of two that came before the first was heard the second would be taken for
+                # somebody's who insists, on a machine that has other things to do.
+                if self._may_give_again() and not self._again:
                     self._again = True
                     _thread.interrupt_main()
         finally:

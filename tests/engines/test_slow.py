@@ -65,8 +65,11 @@ def computes() -> Any:
 
 @pytest.mark.parametrize("function", [blocks, keeps_the_gil])
 def test_a_call_that_blocks_is_named_with_its_coroutine_its_line_and_its_text(function: Any) -> None:
-    step = named(slow(function), function.__name__)
-    assert step.where is not None and step.where.line == line_in(function, 2)
+    # On a busy machine the thread that looks may be late for a while.
+    steps = (named(slow(function), function.__name__) for _ in range(10))
+    step = next((step for step in steps if step.where is not None), None)
+    assert step is not None and step.where is not None
+    assert step.where.line == line_in(function, 2)
     assert step.call == step.text and step.call.endswith("(_LONG)")
     assert step.exact and step.seconds >= _LONG / 1e6
 
