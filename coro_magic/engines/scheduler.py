@@ -30,7 +30,7 @@ from .printed import Printed, Write, noted
 from .record import Recorder, Stopwatch
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
 from .slow import DEFAULT_SLOW_STEP, SlowStep, Watcher, slow_steps
-from .stacks import StackFrame, stack_of
+from .stacks import StackFrame, stack_of, stack_of_error
 from .trace import CLOSED, CLOSED_WAITING, DEFAULT_DETAIL, Trace
 
 # Bound before a run replaces it.
@@ -84,7 +84,7 @@ class Scheduler(Loop):
     recorder:
         What has recorded the switches, a `Recorder`, or None.
     stacks:
-        The stacks of those who had not ended by themselves, by row: `MOST_STACKS` at most.
+        The stacks of those who had not ended by themselves or were cancelled, by row: `MOST_STACKS` at most.
     printed:
         What was printed, and by whom.
     """
@@ -341,6 +341,7 @@ class Scheduler(Loop):
             self.interrupt = self.interrupt or error
             self._stop()
         if isinstance(error, _STOPS):
+            self._keep_stack_where_stopped(task, error)
             self._ended(task, State.CANCELLED, None, None, ended_at(error, task.coroutine))
             return
         _add_note(error, f"in coroutine {task.name}"
@@ -401,6 +402,12 @@ class Scheduler(Loop):
             if _time.perf_counter() > late:
                 return
             self.stacks[task.row] = stack_of(task.coroutine, task.parked)
+
+    def _keep_stack_where_stopped(self, task: ScheduledTask, error: BaseException) -> None:
+        # As text, at once: to keep the error would keep what its frames hold alive. Of those who are
+        # closed at the end it is known already where they stood.
+        if task.row not in self.stacks and len(self.stacks) < MOST_STACKS and not self._closing:
+            self.stacks[task.row] = stack_of_error(error, plain=True)
 
     def _noting(self, write: Write) -> Write:
         """Give what notes who prints a text, and writes it with `write`."""

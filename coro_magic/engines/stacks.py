@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from traceback import walk_tb
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from .texts import one_line, short_repr
 MOST_FRAMES = 40
 MOST_LOCALS = 30
 _LENGTH = 100  # characters of a value
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
 class StackFrame(NamedTuple):
@@ -55,11 +56,17 @@ def frames_of(coroutine: Any, parked: Any = None) -> list[types.FrameType]:
     return delegated(coroutine) if parked is None else called_from(parked.gr_frame)
 
 
-def stack_of_error(error: BaseException) -> list[StackFrame]:
-    """Give the calls that an error went through, the outermost first."""
-    return _texts(
-        (frame, line) for frame, line in walk_tb(error.__traceback__) if not ours(frame.f_code)
-    )
+def stack_of_error(error: BaseException, plain: bool = False) -> list[StackFrame]:
+    """Give the calls that an error went through, the outermost first.
+
+    Parameters
+    ----------
+    plain:
+        Whether to give only the kind of a value whose repr is not Python's own. While a run goes on nobody
+        else's code is called for this: it may take long, or block.
+    """
+    places = ((frame, line) for frame, line in walk_tb(error.__traceback__) if not ours(frame.f_code))
+    return _texts(places, _plain_text if plain else _text)
 
 
 def of_frames(frames: Iterable[types.FrameType]) -> list[StackFrame]:
@@ -79,22 +86,32 @@ def called_from(frame: types.FrameType | None) -> list[types.FrameType]:
     return found[::-1]
 
 
-def _texts(places: Iterable[tuple[types.FrameType, int]]) -> list[StackFrame]:
+def _text(value: Any) -> str:
+    return short_repr(value, _LENGTH)
+
+
+def _plain_text(value: Any) -> str:
+    return _text(value) if type(value) in _PLAIN else f"<{one_line(type(value).__name__, 40)}>"
+
+
+def _texts(
+    places: Iterable[tuple[types.FrameType, int]], text: Callable[[Any], str] = _text
+) -> list[StackFrame]:
     known = list(places)
     if len(known) > MOST_FRAMES:
         # A recursion: its beginning and its end.
         known = known[: MOST_FRAMES // 2] + known[-MOST_FRAMES // 2 :]
     return [
-        StackFrame(frame.f_code.co_name, frame.f_code.co_filename, line or 0, _locals(frame))
+        StackFrame(frame.f_code.co_name, frame.f_code.co_filename, line or 0, _locals(frame, text))
         for frame, line in known
     ]
 
 
-def _locals(frame: types.FrameType) -> tuple[tuple[str, str], ...]:
+def _locals(frame: types.FrameType, text: Callable[[Any], str]) -> tuple[tuple[str, str], ...]:
     if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
         return ()  # a cell's body: its names are everybody's
     values = dict(frame.f_locals)
     return tuple(
-        (one_line(name, 40), short_repr(value, _LENGTH))
+        (one_line(name, 40), text(value))
         for name, value in islice(values.items(), MOST_LOCALS)
     )

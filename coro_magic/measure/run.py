@@ -162,8 +162,9 @@ class Run:
     printed:
         What was printed, and by whom; `Printed`.
     stacks:
-        The stacks of those who failed or had not ended by themselves, by row, each the outermost call
-        first; a bounded number of them.
+        The stacks of those who failed, were cancelled or had not ended by themselves, by row, each the
+        outermost call first; a bounded number of them. Of who was cancelled while the run went on, values
+        whose repr is not Python's own are given by their kind.
     steps:
         Every switch with the stack of who ran, `Steps`; None unless the option ``record`` was on.
     repeats:

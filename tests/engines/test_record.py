@@ -117,6 +117,40 @@ def test_who_is_left_over_or_deadlocked_keeps_the_stack_at_which_it_stood() -> N
     assert frame.function == "waits" and ("what", "'in vain'") in frame.locals
 
 
+def test_who_was_cancelled_keeps_the_stack_at_which_it_stood_and_nobody_is_asked_for_a_repr() -> None:
+    asked: list[str] = []
+
+    class Asked:
+        def __repr__(self) -> str:
+            asked.append("repr")
+            return "asked"
+
+    def waits(what: str) -> Iterator[Any]:
+        mine = Asked()
+        yield from nap()
+        del mine
+
+    def nap() -> Iterator[Any]:
+        yield sleep(60)
+
+    def blocks() -> None:
+        time.sleep(60)
+
+    def body() -> Iterator[Any]:
+        tasks = [spawn(waits, "in vain"), spawn(blocks)]
+        yield sleep(0.001)
+        for task in tasks:
+            task.cancel()
+
+    scheduler = run(body)
+    known = {task.name: scheduler.stacks.get(task.row, []) for task in scheduler.tasks}
+    assert [frame.function for frame in known["waits"]] == ["waits", "nap"]
+    assert ("what", "'in vain'") in known["waits"][0].locals
+    assert ("mine", "<Asked>") in known["waits"][0].locals and not asked
+    assert [frame.function for frame in known["blocks"]] == ["blocks"]
+    assert not known["body"]
+
+
 def test_what_is_printed_is_kept_apart_per_coroutine() -> None:
     def says(text: str) -> Iterator[Any]:
         print(text, end="")
