@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import traceback
+from types import TracebackType
 from typing import Any
 
+from ..engines.frames import ours
 from ..language import State, Task
 from ..measure.baseline import NotCopied
 from ..measure.saved import SavedError, type_name
@@ -159,14 +161,28 @@ def _said(error: BaseException, with_traceback: bool) -> dict[str, Any]:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Give an error's traceback as Python prints it, bounded; of one that was read back, as it was."""
+    """Give an error's traceback as Python prints it, bounded; of one that was read back, as it was.
+
+    It begins in the program that ran: how a notebook came to run a cell is not in it.
+    """
     if isinstance(error, SavedError):
         return error.traceback
     try:
-        text = text_of("".join(traceback.format_exception(error)))
+        text = text_of("".join(traceback.format_exception(type(error), error, _of_the_program(error))))
     except Exception as raised:  # what the user's classes do in between
         return f"<no traceback: {type(raised).__name__}>"
     if len(text) <= MOST_TEXT:
         return text
     half = MOST_TEXT // 2 - 10
     return f"{text[:half]}\n  ...\n{text[-half:]}"
+
+
+def _of_the_program(error: BaseException) -> TracebackType | None:
+    # A run takes our own frames out. As its error is raised to whoever asked for the run, it gets theirs
+    # and ours in front.
+    at = first = error.__traceback__
+    while at is not None:
+        if ours(at.tb_frame.f_code):
+            first = at.tb_next
+        at = at.tb_next
+    return first or error.__traceback__

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import coro_magic
 from coro_magic.language import Channel, gather, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.show import source
@@ -221,6 +222,26 @@ def test_a_card_has_the_life_the_output_and_the_stack_of_a_coroutine() -> None:
     (frame,) = card["stack"]
     assert frame["function"] == "body" and ["inside", "'value <b>'"] in frame["locals"]
     assert any("raise ValueError" in line["text"] for line in frame["source"])
+
+
+def test_the_traceback_of_a_card_begins_in_the_program_and_not_with_who_asked_for_the_run() -> None:
+    def inner() -> Iterator[Any]:
+        yield
+        raise ValueError("broke")
+
+    def fails() -> Iterator[Any]:
+        yield from inner()
+
+    def asks_for_the_run() -> None:
+        coro_magic.run(fails(), baseline="off")
+
+    with pytest.raises(ValueError) as caught:
+        asks_for_the_run()
+    run = caught.value.run  # type: ignore[attr-defined]
+    row = next(task.row for task in run.tasks if task.name == "fails")
+    said = Source(run).answer({"kind": "card", "side": 0, "row": row})[0]["card"]["traceback"]
+    assert [line.split(", in ")[1] for line in said.splitlines() if ", in " in line] == ["fails", "inner"]
+    assert "ValueError: broke" in said
 
 
 def test_a_card_of_one_that_waits_in_vain_shows_where_it_stands() -> None:
