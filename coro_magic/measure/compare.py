@@ -91,11 +91,24 @@ class Comparison:
         return {name: (one[name], other[name]) for name in names}
 
     @property
+    def repeated(self) -> bool:
+        """Whether both ran again and again untraced, with ``--repeat``."""
+        return all(run.repeats is not None and len(run.repeats) for run in (self.one, self.other))
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The seconds that each took; where both were `repeated`, the medians of their untraced runs."""
+        one, other = (
+            float(np.median(run.repeats.coroutines)) if self.repeated and run.repeats else run.elapsed
+            for run in (self.one, self.other)
+        )
+        return one, other
+
+    @property
     def ratio(self) -> float | None:
         """How many times as fast the second run was as the first; None where that means nothing."""
-        if self.one.virtual or self.other.virtual or min(self.one.elapsed, self.other.elapsed) <= 0:
-            return None
-        return self.one.elapsed / self.other.elapsed
+        one, other = self.seconds
+        return None if self.one.virtual or self.other.virtual or min(one, other) <= 0 else one / other
 
     @cached_property
     def apart(self) -> list[Apart]:

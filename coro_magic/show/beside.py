@@ -25,7 +25,8 @@ def picture(comparison: Comparison) -> Figure:
 def headline(comparison: Comparison) -> str:
     """Say in one line what differs: times, switches, results."""
     one, other = comparison.one, comparison.other
-    parts = [f"first run {_time(one)}, second run {_time(other)}{_faster(comparison)}"]
+    first, second = comparison.seconds
+    parts = [f"first run {_time(one, first)}, second run {_time(other, second)}{_faster(comparison)}"]
     if one.switches == other.switches:
         parts.append(f"{count(one.switches, 'switch', 'switches')} in both")
     else:
@@ -58,13 +59,16 @@ def words(comparison: Comparison) -> str:
         lines.append(f"another end: {number(len(comparison.unlike) - _NAMED)} more")
     if one.virtual is not other.virtual:
         lines.append("one of them has virtual time, which is not to be compared with real time")
+    elif comparison.repeated and one.repeats and other.repeats:
+        lines.append(f"their times are the medians of {len(one.repeats)} and {len(other.repeats)} untraced "
+                     "runs; what is said of single coroutines is of one traced run of each")  # fmt: skip
     elif not one.virtual:
-        lines.append("each ran once: small differences may be chance")
+        lines.append("what is compared is one traced run of each: small differences may be chance")
     return "\n".join(lines)
 
 
-def _time(run: Run) -> str:
-    return duration(run.elapsed) + (" of virtual time" if run.virtual else "")
+def _time(run: Run, seconds: float) -> str:
+    return duration(seconds) + (" of virtual time" if run.virtual else "")
 
 
 def _faster(comparison: Comparison) -> str:
@@ -80,7 +84,7 @@ def _faster(comparison: Comparison) -> str:
 
 def _caption(comparison: Comparison, which: int) -> str:
     run = (comparison.one, comparison.other)[which]
-    said = [("first", "second")[which] + " run", count(run.count, "coroutine"), _time(run)]
+    said = [("first", "second")[which] + " run", count(run.count, "coroutine"), _time(run, run.elapsed)]
     said += [f"{name} {_value(values[which])}" for name, values in comparison.options.items()]
     return ", ".join(said)
 

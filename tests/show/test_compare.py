@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from coro_magic.language import sleep, spawn
+from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Run
 
 from .runs import run_of, sleepers, threads, troubled
@@ -40,6 +43,20 @@ def test_the_headline_has_times_and_switches() -> None:
     assert line.startswith("first run 2 s, second run 1 s, 2.0 times as fast; ")
     assert "switches in both" in line
     assert "the first 2.0 times as fast" in other.compare(one).summary()
+
+
+def test_of_runs_that_were_repeated_the_medians_of_untraced_runs_are_compared() -> None:
+    one, other = run_of(sleepers(3)), run_of(sleepers(3))
+    one.elapsed, other.elapsed = 2.0, 1.0
+    assert "one traced run of each" in one.compare(other).summary()
+    for run, seconds in ((one, [1.0, 3.0, 9.0]), (other, [1.0, 6.0, 6.0, 7.0])):
+        times = np.array(seconds)
+        run.repeats = Repeats(len(times), times, times, times, times)
+    said = one.compare(other).summary()
+    assert said.startswith("first run 3 s, second run 6 s, the first 2.0 times as fast; ")
+    assert "medians of 3 and 4 untraced runs" in said and "chance" not in said
+    other.repeats = None  # only one of them was: then both are compared by what was traced
+    assert one.compare(other).summary().startswith("first run 2 s, second run 1 s, 2.0 times as fast; ")
 
 
 def test_results_and_ends_that_differ_are_named() -> None:
