@@ -355,10 +355,15 @@ def _ends(run: Run) -> list[str]:
         )
     if names:
         said.append(f"What the coroutines share was not the same at the end: {both_sides(names[0])}.")
-    if run.differences:
+    if names:
         said.append(
             "That is what a data race looks like: between two lines of a thread another one may change what "
             "both work with."
+        )
+    elif results:
+        said.append(
+            "It may be a data race: between two lines of a thread another one may change what both work "
+            "with. Or the threads only had their turns in another order, and somebody else got an item."
         )
     elif _came_to_results(run) and run.baseline is not None and _came_to_results(run.baseline):
         said.append("Both sides came to the same results.")
@@ -405,7 +410,8 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
         said.append("Close a channel (channel.close()) when nothing more comes: then whoever waits for more "
                     "ends.")
     if run.differences:
-        said.append("Put a Lock around what the threads share, and compare again. One thread needs none.")
+        said.append("Put a Lock around what the threads share, and compare again. One thread needs none. "
+                    "What still differs then comes from the order of turns.")  # fmt: skip
     if run.hazards:
         name = one_line(run.hazards[0].name, 60)
         said.append(f"Put a Lock around all of it, from the line that reads {name} to the line that writes "
