@@ -35,7 +35,7 @@ OnMain = Callable[[Callable[[], None]], None]
 
 # The options that a run can be made again with, where there are such.
 _OFFERED = ("order", "seed", "clock", "baseline", "repeat", "record", "slow_step")
-_WIDTHS = {"order": "8.3em", "seed": "6em", "clock": "7.8em", "baseline": "10.8em", "record": "7.8em",
+_WIDTHS = {"order": "9.5em", "seed": "6em", "clock": "7.8em", "baseline": "10.8em", "record": "7.8em",
            "repeat": "6.5em", "slow_step": "8.6em"}  # fmt: skip
 # What is written under which suffix; the first of a kind is what is offered.
 _KINDS = (("PNG", ".png"), ("SVG", ".svg"), ("PDF", ".pdf"), ("CSV", ".csv"), ("JSON", ".json"),
@@ -99,7 +99,10 @@ class Again(VBox):  # type: ignore[misc,unused-ignore]
             self._say(markup.failure(error_text(error)))
         else:
             failed = other.error
-            self._say("" if failed is None else markup.failure(f"The new run failed: {error_text(failed)}"))
+            below = "<p>The new run is below.</p>"
+            self._say(
+                below if failed is None else markup.failure(f"The new run failed: {error_text(failed)}")
+            )
         finally:
             self.button.disabled = False
 

@@ -34,7 +34,7 @@ const FUNCTION = 4; // the height of a function's line, in rows
 const CELL = 2; // pixels: the size of a cell of the mixture
 const FEW_ARROWS = 400;
 const MOST_MARKERS = 3000;
-const MOST_COLUMNS = 6; // coroutines side by side in step mode
+const MOST_COLUMNS = 12; // coroutines side by side in step mode
 const DEBOUNCE = 70; // ms before the kernel is asked
 const PATIENCE = 30000; // ms until it is said that the kernel does not answer
 
@@ -67,9 +67,9 @@ function percent(share) {
   return `${Math.round(share * 100)} %`;
 }
 
-// A moment on the axis, with as many digits as a step of the axis needs.
-function moment(seconds, step) {
-  const [scale, unit] = step >= 0.1 ? [1, "s"] : step >= 1e-4 ? [1e3, "ms"] : step >= 1e-7 ? [1e6, "µs"] : [1e9, "ns"];
+// A moment on the axis, with as many digits as a step of the axis needs, in a unit for ten times `size`.
+function moment(seconds, step, size = step) {
+  const [scale, unit] = size >= 0.1 ? [1, "s"] : size >= 1e-4 ? [1e3, "ms"] : size >= 1e-7 ? [1e6, "µs"] : [1e9, "ns"];
   const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step * scale) - 1e-9)));
   return `${(seconds * scale + 0).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
@@ -2340,7 +2340,9 @@ function cardOf(view, card, head, close) {
   }
   if (card.output) out.push(h("h4", {}, "Output"), h("pre", { tabindex: "0" }, card.output));
   if (card.life && card.life.length) {
-    const row = ({ state: what, begin, end, why }) => h("tr", {}, h("td", { class: "coro-num" }, duration(begin)), h("td", { class: "coro-num" }, duration(end - begin)), h("td", {}, what), h("td", {}, why || ""));
+    // One unit for all, fine enough that what comes later is seen to come later.
+    const last = Math.max(card.life.at(-1).end, 1e-9), step = 10 ** Math.floor(Math.log10(last) - 4);
+    const row = ({ state: what, begin, end, why }) => h("tr", {}, h("td", { class: "coro-num" }, moment(begin, step, last / 10)), h("td", { class: "coro-num" }, duration(end - begin)), h("td", {}, what), h("td", {}, why || ""));
     out.push(h("h4", {}, "Its life"), h("table", {}, h("thead", {}, h("tr", {}, ["at", "for", "", "why"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, card.life.map(row))));
     if (card.more) out.push(h("p", {}, `… and ${number(card.more)} more`));
   }
@@ -2362,6 +2364,8 @@ const STOOD = {
   done: ["ran to its end", "has ended"], failed: ["ran, and failed", "failed"], cancelled: ["was cancelled", "cancelled"],
 };
 
+const ENDS = new Set(["done", "failed", "cancelled"]);
+
 // Plays what `--record` wrote down: after each step, where every coroutine stands, with its locals.
 class Stepper {
   constructor(view, { codes, steps, truncated }) {
@@ -2381,10 +2385,11 @@ class Stepper {
     this.speed.value = "4";
     this.where = h("output", { "data-testid": "coro-step" });
     this.grid = h("div", { class: "coro-columns", "data-testid": "coro-columns" });
+    this.others = h("p", { class: "coro-note", "data-testid": "coro-others" });
     this.root = h("section", { class: "coro-steps", "aria-label": "Step mode", "data-testid": "coro-steps" },
       h("div", { class: "coro-player" }, this.player, this.back, this.forward, this.slider, this.speed, this.where),
       h("p", { class: "coro-note" }, "A step ends where a coroutine lets go of the thread, or resumes another by hand. The marked line is where it stands then, with its local names below."),
-      truncated ? h("p", { class: "coro-note" }, `Only the first ${number(steps.length)} steps were recorded, up to switch ${number(steps.at(-1).switch)} of ${number(view.sides[0].switches)}.`) : null, this.grid);
+      truncated ? h("p", { class: "coro-note" }, `Only the first ${number(steps.length)} steps were recorded, up to switch ${number(steps.at(-1).switch)} of ${number(view.sides[0].switches)}.`) : null, this.grid, this.others);
     // Which steps belong to a row: what a row looked like at any step is found by halving.
     this.byRow = new Map();
     steps.forEach(({ row }, i) => { if (!this.byRow.has(row)) this.byRow.set(row, []); this.byRow.get(row).push(i); });
@@ -2448,9 +2453,17 @@ class Stepper {
   }
 
   drawColumns(at) {
-    // The rows that ran last; one that is shown keeps its place, so that the eye finds it again.
-    const recent = [];
-    for (let i = at; i >= 0 && recent.length < MOST_COLUMNS && i > at - 2000; i--) if (!recent.includes(this.steps[i].row)) recent.push(this.steps[i].row);
+    // Those who have not ended, the rows that ran last first, and the others where there is room; one that is
+    // shown keeps its place, so that the eye finds it again.
+    const seen = new Set(), alive = [], ended = [];
+    for (let i = at; i >= 0; i--) {
+      const { row, state } = this.steps[i];
+      if (seen.has(row)) continue;
+      seen.add(row);
+      (i === at || !ENDS.has(state) ? alive : ended).push(row);
+    }
+    const recent = [...alive, ...ended].slice(0, MOST_COLUMNS), more = Math.max(0, alive.length - MOST_COLUMNS);
+    this.others.textContent = more ? `${counted(more, "more coroutine")} that ran longer ago and ${more === 1 ? "has" : "have"} not ended` : "";
     for (const row of this.columns.keys()) if (!recent.includes(row)) { this.columns.get(row).remove(); this.columns.delete(row); }
     for (const row of recent) {
       if (!this.columns.has(row)) {

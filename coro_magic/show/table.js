@@ -4,7 +4,7 @@
 const ROW = 26; // pixels
 const LINES = 14; // rows in view
 const TALLEST = 8e6; // pixels; browsers have a limit on how tall an element can be
-const WIDTHS = "minmax(8.5em,1.5fr) 7.4em 5.6em 5.4em 5.6em 5.6em 6.6em 4.6em minmax(7.2em,1fr) 3.8em minmax(8.5em,2fr)";
+const WIDTHS = "minmax(8.5em,1.5fr) 7.4em 6.4em 5.8em 6.4em 6.4em 6.9em 5.2em minmax(7.2em,1fr) 4.5em minmax(8.5em,2fr)";
 const NUMBERS = new Set(["running", "ready", "waiting", "longest", "resumptions", "items", "where"]);
 const TIMES = ["running", "ready", "waiting"];
 // The cue beside the colour, as in the picture.
@@ -37,7 +37,7 @@ const STYLE = `
   background: var(--paper); overscroll-behavior: contain; }
 .coro-table .grid:focus-visible, .coro-table button:focus-visible, .coro-table input:focus-visible,
 .coro-table select:focus-visible { outline: 2px solid var(--focus); outline-offset: -2px; }
-.coro-table .inner { min-width: 905px; position: relative; }
+.coro-table .inner { min-width: 955px; position: relative; }
 .coro-table .line { display: grid; grid-template-columns: ${WIDTHS}; height: ${ROW}px; }
 .coro-table .head { position: sticky; top: 0; z-index: 3; background: var(--lane); border-bottom: 1px solid var(--edge); }
 .coro-table .cell { padding: 4px 8px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-width: 0; }
@@ -64,7 +64,7 @@ const STYLE = `
 .coro-table .none { padding: 18px; color: var(--faint); }
 .coro-table .more { min-height: 1.5em; margin: 6px 2px 0; color: var(--faint); font-family: var(--jp-code-font-family, ui-monospace, monospace);
   font-size: 12px; overflow-wrap: anywhere; max-height: 6em; overflow: auto; }
-@container (max-width: 520px) { .coro-table .inner { min-width: 880px; } .coro-table .found { margin-left: 0; flex-basis: 100%; }
+@container (max-width: 520px) { .coro-table .inner { min-width: 930px; } .coro-table .found { margin-left: 0; flex-basis: 100%; }
   .coro-table input[type=search] { flex: 1 1 9em; } }
 `;
 

@@ -51,6 +51,27 @@ counter(10)
 counter(20)"""
 
 
+CROWD = """%%coroutines --record on
+from coro_magic import sleep
+def waits():
+    yield sleep(60)
+def ends():
+    for _ in range(5):
+        yield
+tasks = [spawn(waits) for _ in range({})]
+def stops():
+    for _ in range(30):
+        yield
+    for task in tasks:
+        task.cancel()
+ends()
+ends()
+stops()"""
+
+# As if the slider was drawn there.
+GO = "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')) }"
+
+
 EVENT = """%%coroutines --record on
 import threading
 event = threading.Event()
@@ -111,6 +132,9 @@ def test_a_run_can_be_looked_at_and_is_still_there_when_the_notebook_is_loaded_a
     card = page.locator("[data-testid=coro-card]").first
     card.wait_for(state="visible")
     page.locator("[data-testid=coro-card]").get_by_text("put 7").first.wait_for()
+    # What came later in its life is seen to come later.
+    begun = card.locator("tbody tr", has_text="waiting").locator("td:first-child").all_inner_texts()
+    assert len(set(begun)) == len(begun) > 4 and len({text.split()[-1] for text in begun}) == 1, begun
     page.keyboard.press("Escape")
     card.wait_for(state="hidden")
 
@@ -166,6 +190,29 @@ def test_step_mode_plays_forward_and_back_with_the_lines_and_the_locals(
     assert page.locator("[data-testid=coro-slider]").first.input_value() == str(
         int(page.locator("[data-testid=coro-slider]").first.get_attribute("max"))
     )
+
+
+def test_step_mode_shows_all_who_have_not_ended_and_says_how_many_have_no_room(
+    page: Any, server: Server
+) -> None:
+    server.notebook("crowd.ipynb", LOAD, CROWD.format(7))
+    driver = Driver(page, server, "crowd.ipynb", "lab")
+    driver.run_all("[data-testid=coro-steps]")
+    columns = page.locator("[data-testid=coro-columns]").first
+    others = page.locator("[data-testid=coro-others]").first
+    slider = page.locator("[data-testid=coro-slider]").first
+    # All had their turn, and since then one has run for long: the others stand where they stood.
+    slider.evaluate(GO, 35)
+    names = columns.locator("article header b").all_inner_texts()
+    assert {"waits", *(f"waits-{at}" for at in range(2, 8)), "ends-2"} <= set(names)
+    assert not others.inner_text()
+
+    server.notebook("crowd.ipynb", LOAD, CROWD.format(20))
+    driver.open()
+    driver.run_all("[data-testid=coro-steps]")
+    slider.evaluate(GO, 50)
+    assert columns.locator("article").count() == 12
+    assert others.inner_text() == "9 more coroutines that ran longer ago and have not ended"
 
 
 def test_step_mode_counts_switches_and_tells_of_a_librarys_calls_in_a_line(page: Any, server: Server) -> None:

@@ -67,6 +67,8 @@ def test_the_table_is_walked_sorted_and_filtered_by_keyboard(page: Any, server: 
     page.keyboard.press("Enter")
     heads = page.locator(".coro-table [role=columnheader]")
     assert heads.nth(4).get_attribute("aria-sort") == "descending"
+    # The arrow that says so is seen.
+    assert heads.nth(4).locator("button").evaluate("one => one.scrollWidth <= one.clientWidth")
     page.keyboard.press("Enter")
     assert heads.nth(4).get_attribute("aria-sort") == "ascending"
     page.locator(".coro-table input").fill("nap-199")
@@ -80,6 +82,7 @@ def test_a_run_is_made_again_and_shown_below_and_not_in_another_cell(page: Any, 
     page.get_by_label("order", exact=True).select_option("random")
     page.get_by_role("button", name="Run again").click()
     page.locator("h4").get_by_text("The two runs compared").wait_for()
+    page.get_by_role("status").get_by_text("The new run is below").wait_for()
     assert "order fifo and random" in page.locator("pre[aria-label=comparison]").inner_text()
     assert "nap 4" in page.locator("pre[aria-label=printed]").inner_text()
     last = page.locator(".jp-Notebook .jp-CodeCell").nth(2)
