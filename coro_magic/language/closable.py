@@ -126,8 +126,12 @@ class ClosableQueue:
             self.not_empty.notify()
 
     def _recall(self) -> None:
-        """Take back an item that nobody came for: with room for one, it is the one that lies there."""
-        self.items.pop()
+        """Take back an item that nobody came for.
+
+        It is the first: `give` waits for an empty queue, while `try_give` adds one more for everybody who
+        waits. So those lie behind it, and they are promised to somebody.
+        """
+        self.items.popleft()
         self.given_count -= 1
         if self.givers:
             self.not_full.notify()
