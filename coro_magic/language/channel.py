@@ -251,6 +251,10 @@ class Put(Request, Generic[T]):
         channel = self.channel
         return (channel._threads or channel._on_threads()).try_give(self.item), None
 
+    @property
+    def by_meeting(self) -> bool:  # type: ignore[override]
+        return self.channel.capacity == 0
+
     def describe(self) -> str:
         return f"room in {self.channel}"
 

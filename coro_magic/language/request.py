@@ -135,6 +135,8 @@ class Request:
         (waiting for more items), rather than stuck.
     often_at_once:
         Whether it often needs no waiting, so that on threads `attempt` is worth a try first.
+    by_meeting:
+        Whether it is done only while somebody takes what is held out, so that two who only look never meet.
     shielded:
         Whether a cancellation, or a time that is over, has to wait until this is done.
     """
@@ -143,6 +145,7 @@ class Request:
     verb = "wait"
     left_over = False
     often_at_once = False
+    by_meeting = False
     shielded = False
     waiter: Waiter | None
 

@@ -179,6 +179,7 @@ class Select(_Several):
         here = engine()
         deadline = None if timeout is None else here.now() + timeout
         pause = threading.Event()
+        meetings = [index for index, request in enumerate(self.requests) if request.by_meeting]
         while True:
             for index, request in enumerate(self.requests):
                 done, value = request.attempt()
@@ -186,7 +187,15 @@ class Select(_Several):
                     return index, value
             if deadline is not None and here.now() >= deadline:
                 raise TimeoutError
-            pause.wait(_POLL)
+            if not meetings:
+                pause.wait(_POLL)
+                continue
+            # Another select only looks, too, and at a rendezvous sees what is held out: each in turn.
+            meetings.append(index := meetings.pop(0))
+            try:
+                return index, self.requests[index].block(_POLL)
+            except TimeoutError:
+                pass
 
 
 def gather(*wanted: Any) -> Gather:

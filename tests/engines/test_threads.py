@@ -119,6 +119,22 @@ SAME = {
         feeds(b, range(5))
         takes()
     """,
+    "select on both ends of a rendezvous": """
+        from coro_magic import Channel, select, sleep
+        a, b, never = Channel(), Channel(), Channel()
+        def puts():
+            done = []
+            for n in range(3):
+                done.append((yield select(never.put(0), a.put(n), sleep(30))))
+            return done
+        def takes():
+            got = []
+            for _ in range(3):
+                got.append((yield select(b.get(), a.get(), sleep(30))))
+            return got
+        puts()
+        takes()
+    """,
     "gather": """
         from coro_magic import gather, sleep
         def w(n):
