@@ -259,15 +259,34 @@ class Run:
         return bool(tasks) and all(task.state is State.LEFT_OVER for task in tasks)
 
     @property
+    def went_wrong(self) -> bool:
+        """Whether anything failed: the body (or the whole), or one of the tasks."""
+        return self.error is not None or self.failures > 0
+
+    def did_as(self, other: Run) -> bool:
+        """Say whether another side was given the same work and did no less of it, so that times compare.
+
+        How far a side came that was stopped is not asked here: see `complete`.
+        """
+        if self.count == 0 or self.nobody_finished:
+            return False  # there was nobody but the cell's body, or all got stuck: a ratio would be noise
+        if other.refused or other.started < other.wanted:
+            return False
+        if (self.error is None) is not (other.error is None):
+            return False
+        return self.went_wrong is other.went_wrong and other.failures <= self.failures
+
+    @property
     def speedup(self) -> float | None:
         """How many times as fast as the threads the coroutines were; None without a baseline.
 
         With `repeats` it is their median. If the threads did not come to their end
-        (`baseline.complete`) it is a lower bound.
+        (`baseline.complete`) it is a lower bound. Where both sides did not do the same (see `did_as`: one
+        of them failed, say) it is None, too.
         """
         if self.repeats is not None and len(self.repeats):
             return self.repeats.median
-        if self.baseline is None or self.elapsed <= 0:
+        if self.baseline is None or self.elapsed <= 0 or not self.did_as(self.baseline):
             return None
         return self.baseline.elapsed / self.elapsed
 

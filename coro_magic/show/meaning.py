@@ -155,11 +155,6 @@ def _for_what(run: Run) -> str:
 # Which side won.
 
 
-def _went_wrong(run: Run) -> bool:
-    """Say whether anything failed: of threads the cell's own error is known, and who of them failed."""
-    return run.error is not None or run.failures > 0
-
-
 def _winner(run: Run, facts: _Facts) -> list[str]:
     baseline = run.baseline
     if run.count == 0:
@@ -173,15 +168,15 @@ def _winner(run: Run, facts: _Facts) -> list[str]:
                 f"one thread, in {duration(run.elapsed)}."]  # fmt: skip
     if run.interrupted:
         return ["The run was interrupted, so there is nothing to compare."]
-    if _went_wrong(run) is not _went_wrong(baseline):
-        which = "coroutines" if _went_wrong(run) else "threads"
+    if run.went_wrong is not baseline.went_wrong:
+        which = "coroutines" if run.went_wrong else "threads"
         return [f"It cannot be compared: with {which} the program failed, and on the other side it did not."]
     if run.nobody_finished:
         return ["Nobody finished, so there is nothing to compare: each coroutine waited for a message, and "
                 "nobody was left to send one."]  # fmt: skip
     found = judged(run)
     if found.verdict is Verdict.NONE:
-        if _went_wrong(run):
+        if run.went_wrong:
             return ["There is nothing to compare: the program failed, with coroutines and with threads."]
         return ["There is no time to compare with the threads'."]
     if found.verdict is Verdict.UNKNOWN:
@@ -247,7 +242,8 @@ def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:
                         "costs more than the work between the switches.")  # fmt: skip
     if run.trace.recording and baseline.trace.recording and len(baseline.trace) > 1:
         ours, theirs = (float(np.max(side.trace.totals()["born"])) for side in (run, baseline))
-        if theirs - ours > 0.3 * apart:
+        # Apart are the runs of the picture. Pairs may say the contrary: then those tell nothing of why.
+        if theirs - ours > 0.3 * apart > 0:
             said.append(f"The last thread was there after {duration(theirs)}, the last coroutine after "
                         f"{duration(ours)}. A thread has to be started, and then wants its turn at the GIL.")
     if not said:
@@ -259,7 +255,8 @@ def _why_coroutines(run: Run, baseline: Run, facts: _Facts) -> list[str]:
 def _why_threads(run: Run, baseline: Run, facts: _Facts) -> list[str]:
     apart = run.elapsed - baseline.elapsed
     said = []
-    if facts.blocked > 0.3 * apart:
+    # Apart are the runs of the picture. Pairs may say the contrary: then those tell nothing of why.
+    if facts.blocked > 0.3 * apart > 0:
         said.append(f"Calls that could not be switched held the one thread for {duration(facts.blocked)}, "
                     "all added up. Of threads only the one that makes the call is held.")  # fmt: skip
     elif facts.known and facts.running > 1.2 * baseline.elapsed:
@@ -271,7 +268,8 @@ def _why_threads(run: Run, baseline: Run, facts: _Facts) -> list[str]:
     if _is_sparing(run):
         said.append(_sparing(run))
     if not said:
-        said.append("These numbers do not tell why. Each side ran once: chance may have a part in it.")
+        once = "" if run.repeats else " Each side ran once: chance may have a part in it."
+        said.append(f"These numbers do not tell why.{once}")
     return said
 
 
@@ -372,7 +370,7 @@ def _ends(run: Run) -> list[str]:
 
 def _came_to_results(run: Run) -> bool:
     tasks = run.tasks[int(run.has_body) :]
-    return run.complete and run.error is None and any(task._value is not None for task in tasks)
+    return run.complete and not run.went_wrong and any(task._value is not None for task in tasks)
 
 
 def _who(task: Task) -> str:

@@ -56,7 +56,7 @@ def judged_against(run: Run, name: str) -> Judged:
 def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeats | None) -> Judged:
     if baseline is None or ratio is None or ratio <= 0 or run.interrupted or run.virtual:
         return Judged(Verdict.NONE)
-    if not _comparable(run, baseline):
+    if not run.did_as(baseline):
         return Judged(Verdict.NONE)
     if not baseline.complete:
         verdict = Verdict.COROUTINES if ratio > ABOUT_THE_SAME else Verdict.UNKNOWN
@@ -84,12 +84,3 @@ def _of_times(ours: float, theirs: float, pairs: Repeats | None) -> Judged:
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)
     return Judged(Verdict.CHANCE if ratio <= CHANCE or abs(theirs - ours) < MOMENT else faster, ratio)
-
-
-def _comparable(run: Run, baseline: Run) -> bool:
-    """Say whether both sides did the same work."""
-    if run.count == 0 or run.nobody_finished:
-        return False  # there was nobody but the cell's body, or all got stuck: a ratio would be noise
-    if baseline.refused or baseline.started < baseline.wanted:
-        return False
-    return (baseline.error is None) is (run.error is None)

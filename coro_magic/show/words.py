@@ -327,11 +327,12 @@ def hazard_line(hazard: Hazard) -> str:
 
 def _how_measured(run: Run) -> list[str]:
     repeats = run.repeats
-    if repeats is None:
-        traced = ", and was traced" if run.trace.recording else ""
-        return [f"each side ran once{traced}: a measurement, not a benchmark (--repeat 10 makes one)"]
     lines = []
-    if len(repeats):
+    if not repeats:
+        traced = ", and was traced" if run.trace.recording else ""
+        how = " (--repeat 10 makes one)" if repeats is None else ""
+        lines.append(f"each side ran once{traced}: a measurement, not a benchmark{how}")
+    else:
         sure = "95 % confidence" if len(repeats) >= ENOUGH else "the lowest and the highest"
         lines.append(
             f"{count(len(repeats), 'pair')}, untraced and in turns, in one process: threads' time by "
@@ -345,6 +346,6 @@ def _how_measured(run: Run) -> list[str]:
                 f"what the picture shows is one more run of each side{traced}: coroutines "
                 f"{duration(run.elapsed)}, threads {duration(run.baseline.elapsed)}"
             )
-    if repeats.note:
+    if repeats is not None and repeats.note:
         lines.append(f"of {count(repeats.wanted, 'repeat')} {number(len(repeats))} were made: {repeats.note}")
     return lines

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coro_magic.engines.slow import SlowStep
 from coro_magic.engines.trace import BORN, ENDED, IDLE, WAITS, WOKEN, YIELDED, Trace
 from coro_magic.language import State, Where, spawn
 from coro_magic.measure.hazards import Hazard
+from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Difference, Run
 from coro_magic.show.meaning import sections
 
@@ -128,6 +131,42 @@ def test_threads_win_and_there_were_few_switches() -> None:
 
 def test_threads_win_and_nobody_knows_why() -> None:
     assert "do not tell why" in said(made(2.0, 0.1, threads(10, 0.9)), "won")
+
+
+def pairs(ours: float, theirs: float) -> Repeats:
+    many = np.ones(10)
+    return Repeats(10, ours * many, theirs * many, ours * many, theirs * many)
+
+
+def test_where_pairs_tell_who_won_chance_is_not_blamed() -> None:
+    text = said(made(2.0, 0.1, threads(10, 0.9), repeats=pairs(2.0, 1.0)), "won")
+    assert "Threads won" in text and "do not tell why" in text and "ran once" not in text
+
+
+def test_a_picture_that_shows_the_contrary_of_the_pairs_tells_nothing_of_why() -> None:
+    text = said(made(1.0, 0.1, threads(10, 2.0), repeats=pairs(2.0, 1.0)), "won")
+    assert "Threads won" in text and "could not be switched" not in text
+    text = said(made(2.0, 0.1, threads(10, 1.0), repeats=pairs(1.0, 2.0)), "won")
+    assert "Coroutines won" in text and "was there after" not in text
+
+
+def test_of_threads_that_failed_nobody_says_that_they_came_to_the_same() -> None:
+    def worker(fails: bool) -> Iterator[Any]:
+        yield
+        if fails:
+            raise ValueError
+        return 1
+
+    def body(fails: bool = False) -> Iterator[Any]:
+        spawn(worker(False))
+        spawn(worker(fails))
+        yield
+
+    same = "Both sides came to the same results."
+    run = run_of(body, run_of(body))
+    assert same in said(run)
+    run.baseline = run_of(lambda: body(True))
+    assert same not in said(run)
 
 
 def test_a_difference_that_may_be_chance_is_no_victory() -> None:

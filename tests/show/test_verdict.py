@@ -74,6 +74,29 @@ def test_a_few_repeats_tell_what_a_single_run_could_and_no_more():
     assert judged(made(1.0, 1.0, [(1.0, 3.0), (1.0, 0.9)])).verdict is Verdict.FEW
 
 
+def test_threads_of_which_some_failed_are_nobody_to_compare_with():
+    def bad() -> Iterator[Any]:
+        yield
+        raise ValueError
+
+    def body() -> Iterator[Any]:
+        spawn(bad())
+        yield
+
+    baseline = run_of(body)
+    baseline.elapsed, baseline.error = 10.0, None  # somebody saw to it; or the whole went on
+    baseline.started = baseline.wanted = 1
+    run = run_of(sleepers(1), baseline)
+    assert judged(run).verdict is Verdict.NONE and run.speedup is None
+    headline = run.summary().splitlines()[0]
+    assert "1 failed" in headline and "times as fast" not in headline
+
+
+def test_repeats_of_which_none_was_made_leave_a_single_run_called_one():
+    run = made(1.0, 2.0, [])
+    assert "each side ran once, and was traced: a measurement, not a benchmark" in run.summary().splitlines()
+
+
 def test_where_each_waits_for_the_other_nobody_is_called_faster():
     def body() -> Iterator[Any]:
         one, other = Channel[int](), Channel[int]()
