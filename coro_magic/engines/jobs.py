@@ -136,7 +136,9 @@ class Report:
         if not self.complete:
             return f"were stopped after {self.elapsed:.1f} s"
         if self.states.get(State.FAILED):
-            return f"failed: {self.states[State.FAILED]:,} of {self.count:,}"
+            # The body is not counted, and may be the one that failed.
+            failed = self.states[State.FAILED]
+            return f"failed: {failed:,} of {self.count:,}" if failed <= self.count else "failed"
         if self.count and self.states.get(State.LEFT_OVER) == self.count:
             return "waited for messages, all of them, and nobody was left to send one"
         return ""

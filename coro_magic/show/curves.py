@@ -41,16 +41,16 @@ def picture(sweep: Sweep) -> Figure:
     with own_style():
         row = _CAPTION + _HIGH + _AXIS
         lines = headings.lines_of(_headline(sweep))
-        limit = _limit(sweep)
+        limits = _limits(sweep)
         top = 0.18 + 0.22 * len(lines)
         legend = _legend(sweep)
         below = top + 0.08 + 0.22 * len(legend)
-        plots = below + (0.36 if limit else 0.14)
+        plots = below + 0.14 + 0.22 * len(limits)
         sheet = Sheet(plots + 2 * row + _BETWEEN)
         headings.draw(sheet, _headline(sweep))
         _draw_legend(sheet, legend, top + 0.08)
-        if limit:
-            sheet.say_at(_LEFT, below + 0.02, limit, fontsize=8, color=palette.FAILED)
+        for at, limit in enumerate(limits):
+            sheet.say_at(_LEFT, below + 0.02 + 0.22 * at, limit, fontsize=8, color=palette.FAILED)
         for at, (what, title) in enumerate(_PARTS):
             left = _LEFT + (at % 2) * (_WIDE + _GAP_X)
             top = plots + (at // 2) * (row + _BETWEEN)
@@ -90,12 +90,15 @@ def _draw(axes: Axes, sweep: Sweep, what: str) -> None:
         axes.axvline(point.values[name], color=palette.FAILED, linewidth=1.2, linestyle=":")
 
 
-def _limit(sweep: Sweep) -> str:
-    """Say where threads could not go on, and why; nothing if they always could."""
-    for point in sweep.limits:
+def _limits(sweep: Sweep) -> list[str]:
+    """Say where threads could not go on, and why points are missing, if any are."""
+    said = []
+    for point in sweep.limits[:1]:
         if point.threads is not None:
-            return f"at {said_values(point.values)} the threads {point.threads.note}"
-    return ""
+            said.append(f"at {said_values(point.values)} the threads {point.threads.note}")
+    if sweep.note:
+        said.append(one_line(sweep.note, 80))
+    return said
 
 
 def _lines(sweep: Sweep) -> list[np.ndarray]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from ..measure.repeats import ENOUGH, Repeats
 from ..measure.run import Run
 
@@ -80,7 +82,10 @@ def _of_times(ours: float, theirs: float, pairs: Repeats | None) -> Judged:
         if len(pairs) >= ENOUGH:
             return Judged(Verdict.NOISE if pairs.within_noise else faster, ratio)
         low, high = pairs.interval
-        return Judged(faster if low > CHANCE or high < 1 / CHANCE else Verdict.FEW, ratio)
+        # So few tell what a single run could, and no more.
+        apart = abs(float(np.median(pairs.threads - pairs.coroutines)))
+        sure = apart >= MOMENT and (low > CHANCE or high < 1 / CHANCE)
+        return Judged(faster if sure else Verdict.FEW, ratio)
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)
     return Judged(Verdict.CHANCE if ratio <= CHANCE or abs(theirs - ours) < MOMENT else faster, ratio)

@@ -236,3 +236,8 @@ def test_an_error_that_somebody_sees_to_does_not_end_a_sweep():
         "        except ValueError: pass\nf()"
     )
     assert len(on_both_sides(source, sweep="n=1,2").run.sweep.points) == 2
+
+
+def test_a_body_that_fails_is_not_counted_as_one_of_nobody():
+    ran = on_both_sides("if n > 2: raise ValueError", {"__name__": "__main__", "n": 1}, sweep="n=1,5")
+    assert ran.run.sweep.note == "n = 5: the coroutines failed"

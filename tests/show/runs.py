@@ -99,7 +99,7 @@ def swept(points: int, stopped_at: int | None = None, names: tuple[str, ...] = (
     """Give a sweep over powers of ten; from point `stopped_at` on the threads did not come to their end."""
     made = []
     for at in range(points):
-        ours = np.array([1e-4, 2e-4]) * 10**at
+        ours = np.array([1e-3, 2e-3]) * 10**at
         note = "were stopped after 2.0 s" if at == stopped_at else ""
         threads = Measured(10**at, 20 * ours, 20 * ours, 1e6 * 10**at, 0, note)
         made.append(Point(

@@ -33,6 +33,12 @@ def test_where_threads_could_not_go_on_it_is_marked_and_their_line_ends_before()
     assert "at n = 1,000 the threads were stopped after 2.0 s" in texts(sweep)
 
 
+def test_why_larger_points_are_missing_stands_in_the_picture_too():
+    sweep = swept(3, stopped_at=2)
+    sweep.note = "n = 1,000: the coroutines were stopped after 60.0 s"
+    assert f"at n = 100 the threads were stopped after 2.0 s\n{sweep.note}\n" in texts(sweep)
+
+
 def test_each_other_side_has_a_curve_a_name_and_a_place_in_the_words():
     sweep = swept(4)
     for side in ("threadpool", "sequential", "asyncio", "gevent"):
@@ -42,7 +48,7 @@ def test_each_other_side_has_a_curve_a_name_and_a_place_in_the_words():
     assert all(side in said for side in sweep.sides[2:]) and len(sweep.sides) == 6
     for axes in sweep.picture().axes:
         assert len(axes.lines) == 6
-    assert "; asyncio 150 µs; gevent 150 µs" in sweep.summary()
+    assert "; asyncio 1.5 ms; gevent 1.5 ms" in sweep.summary()
     sweep.other_notes["gevent"] = "it is not installed"
     assert "gevent: not measured: it is not installed" in sweep.summary()
 
@@ -50,7 +56,7 @@ def test_each_other_side_has_a_curve_a_name_and_a_place_in_the_words():
 def test_a_line_of_words_for_every_point_says_who_was_how_fast():
     said = swept(3, stopped_at=2).summary().splitlines()
     assert said[0].startswith("a sweep over n: 20 times as fast as threads at n = 1;")
-    assert said[1] == "n = 1: coroutines 150 µs, threads 3 ms: 20 ×"
+    assert said[1] == "n = 1: coroutines 1.5 ms, threads 30 ms: 20 ×"
     assert "threads were stopped after 2.0 s" in said[3] and "×" not in said[3]
 
 

@@ -72,6 +72,9 @@ def test_a_few_repeats_tell_what_a_single_run_could_and_no_more():
     assert judged(made(1.0, 1.2, [(1.0, 1.2), (1.0, 1.2)])).verdict is Verdict.FEW
     assert judged(made(1.0, 1.0, 2 * [(1.0, 3.0)])).verdict is Verdict.COROUTINES
     assert judged(made(1.0, 1.0, [(1.0, 3.0), (1.0, 0.9)])).verdict is Verdict.FEW
+    # Nor do they where what they are apart is a moment, however many times the other it is.
+    assert judged(made(0.001, 0.003, 2 * [(0.001, 0.003)])).verdict is Verdict.FEW
+    assert judged(made(0.001, 0.003, 6 * [(0.001, 0.003)])).verdict is Verdict.COROUTINES
 
 
 def test_threads_of_which_some_failed_are_nobody_to_compare_with():
