@@ -13,6 +13,7 @@ what the coroutine yields:
 | ``yield task``, ``task.result()`` | waits for the thread's end, by a lock that is held until then |
 | ``yield gather(...)`` | waits for one after the other |
 | ``yield select(...)`` | asks each in turn, with pauses: queues and locks have no select |
+| ... that puts, with capacity 0 | the same, and holds the item out during the pauses |
 | ``Event``, ``Semaphore``, ``Lock`` | `threading.Event`, `threading.Semaphore` (for a lock too) |
 | ``yield readable(sock)`` | `select.poll` on it alone |
 | ``yield in_thread(f)`` | calls ``f``: it is on a thread of its own already |
