@@ -21,6 +21,8 @@ from ..measure.run import Run
 from .progress import Line
 
 _FIRST = "01_first_run.ipynb"
+# The notebooks with what they start, show and link to, laid out as in a checkout.
+_PACKAGED = ("README.md", "notebooks/*.ipynb", "notebooks/*.py", "notebooks/*.png", "notebooks/pictures/*.png")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -155,9 +157,10 @@ def open_lab(rest: list[str]) -> int:
         return 2
     notebook = _first_notebook().resolve()
     command = [
-        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebook.parent}",
+        # Not the notebook's own folder: they link to the README above it.
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebook.parent.parent}",
         # The address that is printed where there is no browser leads to the notebook, too.
-        f"--LabApp.default_url=/lab/tree/{notebook.name}",
+        f"--LabApp.default_url=/lab/tree/{notebook.parent.name}/{notebook.name}",
     ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
@@ -176,11 +179,12 @@ def _first_notebook() -> Path:
         return here
     from jupyter_core.paths import jupyter_data_dir
 
-    packaged = Path(__file__).resolve().parent.parent / "notebooks"
+    packaged = Path(__file__).resolve().parent.parent
     target = Path(jupyter_data_dir()) / "coro_magic"
-    target.mkdir(parents=True, exist_ok=True)
-    # The servers that notebooks start lie beside them.
-    for file in (*packaged.glob("*.ipynb"), *packaged.glob("*.py")):
-        if not (target / file.name).exists():
-            shutil.copy(file, target)
-    return target / _FIRST
+    for pattern in _PACKAGED:
+        for file in packaged.glob(pattern):
+            copy = target / file.relative_to(packaged)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not copy.exists():
+                shutil.copy(file, copy)
+    return target / "notebooks" / _FIRST

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 import coro_magic
 from coro_magic.notebook import command as command_line
 
+CHECKOUT = Path(__file__).parents[2]
 ROOT = str(Path(coro_magic.__file__).parents[1])
 COMMAND = [sys.executable, "-m", "coro_magic"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
@@ -226,12 +229,43 @@ def test_without_a_command_there_is_a_usage_line():
     assert ended.returncode == 2 and "usage:" in ended.stderr
 
 
-def test_without_a_checkout_notebooks_are_copied_with_the_servers_that_they_start(tmp_path, monkeypatch):
+def lab_command(monkeypatch) -> tuple[Path, Path]:
+    """The folder that JupyterLab would serve, and the notebook that it would open."""
+    started = []
+    monkeypatch.setattr(command_line.os, "execv", lambda program, command: started.extend(command))
+    command_line.open_lab([])
+    told = dict(each.removeprefix("--").split("=", 1) for each in started if "=" in each)
+    root = Path(told["ServerApp.root_dir"])
+    return root, root / told["LabApp.default_url"].removeprefix("/lab/tree/")
+
+
+def dead_links(root: Path, folder: Path) -> list[str]:
+    """What the notebooks of a folder link to or show, and a server of `root` does not have."""
+    links = {link for path in folder.glob("*.ipynb")
+             for link in re.findall(r"\]\(([^)#:\s]+\.\w+)(?:#[\w-]+)?\)", path.read_text())}  # fmt: skip
+    assert any(link.endswith("README.md") for link in links)
+    there = {link: (folder / link).resolve() for link in links}
+    return [link for link, path in there.items() if not (path.exists() and path.is_relative_to(root))]
+
+
+def test_in_a_checkout_jupyterlab_has_what_notebooks_link_to(monkeypatch):
+    monkeypatch.chdir(CHECKOUT)
+    root, first = lab_command(monkeypatch)
+    assert first.name == "01_first_run.ipynb"
+    assert dead_links(root, first.parent) == []
+
+
+def test_without_a_checkout_notebooks_are_copied_with_what_they_start_and_link_to(tmp_path, monkeypatch):
     package = tmp_path / "coro_magic"
-    shutil.copytree(Path(__file__).parents[2] / "notebooks", package / "notebooks")
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    for source, copied in project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"].items():
+        package.mkdir(exist_ok=True)
+        copy = shutil.copytree if (CHECKOUT / source).is_dir() else shutil.copy
+        copy(CHECKOUT / source, tmp_path / copied)
     monkeypatch.setattr(command_line, "__file__", str(package / "notebook" / "command.py"))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
-    first = command_line._first_notebook()
+    root, first = lab_command(monkeypatch)
     assert first.exists()
     assert (first.parent / "slow_server.py").exists()
+    assert dead_links(root, first.parent) == []
