@@ -22,7 +22,7 @@ from .progress import Line
 
 _FIRST = "01_first_run.ipynb"
 # The notebooks with what they start, show and link to, laid out as in a checkout.
-_PACKAGED = ("README.md", "notebooks/*.ipynb", "notebooks/*.py", "notebooks/*.png", "notebooks/pictures/*.png")
+_PACKAGED = ("README.md", *(f"notebooks/{each}" for each in ("*.ipynb", "*.py", "*.png", "pictures/*.png")))
 
 
 def main(arguments: list[str] | None = None) -> int:

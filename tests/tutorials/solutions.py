@@ -114,11 +114,15 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
             wrong={
                 "the numbers themselves": ((_MEAN, "so_far = number"),),
                 "the means are 4, 5 and 6": ((_MEAN, "total += number; so_far = total"),),
+                "ended with an error": ((_MEAN, "so_far = sum / count"),),
             },
         ),
         2: Exercise(
             right=(("    yield\n", "        yield\n"),),
-            wrong={"lap 1 of all three": (("    yield\n", "        if lap == 1:\n            yield\n"),)},
+            wrong={
+                "lap 1 of all three": (("    yield\n", "        if lap == 1:\n            yield\n"),),
+                "ended with an error": (("    yield\n", ""),),
+            },
         ),
         3: Exercise(
             right=((_TOWER, "    yield from tower()\n    yield from tower()\n"),),
@@ -141,13 +145,17 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
     "04_no_locks": {
         1: Exercise(
             right=(("    there = jar\n", ""), ("there + 10", "jar + 10")),
-            wrong={"think at the same time": (("    yield sleep(1)", "    yield"),)},
+            wrong={
+                "think at the same time": (("    yield sleep(1)", "    yield"),),
+                "ended with an error": (("there + 10", "10 + their"),),
+            },
         ),
         2: Exercise(
             right=((_SALE, "".join(reversed(_SALE.splitlines(keepends=True)))),),
             wrong={
                 "has to print": ((_SALE, "        tickets = tickets - 1\n"),),
                 "only 2 were sold": ((_SALE, "        tickets -= 2\n        slow_printer(buyer)\n"),),
+                "ended with an error": ((_SALE, "        ticket -= 1\n"),),
             },
         ),
         3: Exercise(
@@ -164,6 +172,10 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
             paper.append(f"{name}: {line}")
             yield sleep(1)
 """),),
+                "nobody had to wait": (
+                    ('gather(letter("Ann"), letter("Bob"))', 'letter("Ann")\n    yield letter("Bob")'),
+                ),
+                "ended with an error": (("        yield sleep(1)", "        yield printer.acquire()"),),
                 "take 6 s": ((_LINES, """\
     yield
     for line in ("Dear", "yours", "sincerely"):
@@ -221,6 +233,8 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
             wrong={
                 "with 3 it takes": (("packers = 1", "packers = 3"),),
                 "fewer do, too": (("packers = 1", "packers = 8"),),
+                "before 12 s": (("packers = 1", "packers = 0"),),
+                "and nothing else": (("sleep(4)", "sleep(1)"),),
             },
         ),
         3: Exercise(
@@ -237,6 +251,7 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
     return "no answer"
 """),),
                 "returned (1, None)": (("shop.get()", "select(shop.get(), sleep(3))"),),
+                "ended with an error": ((_CUSTOMER, "    with timeout(3):\n        yield shop.get()\n"),),
             },
         ),
     },
@@ -254,6 +269,7 @@ EXERCISES: dict[str, dict[int, Exercise]] = {
             wrong={
                 "leave it in two processes": (("--processes 2", "--processes 1"),),
                 "gives nothing back": ((_SQUARE, "    number = number * number\n"),),
+                "leave the yield in it": (("    yield\n" + _SQUARE, "    return number * number\n"),),
                 "these came back: [2, 4, 6, 8]": ((_SQUARE, "    return number + number\n"),),
             },
         ),
