@@ -77,7 +77,9 @@ def test_the_manual_has_every_option(option):
     assert " ".join(option.help.split())[:30] in " ".join(MANUAL.split())
 
 
-@pytest.mark.parametrize("flag", ["--repeat", "--sweep", "--record", "--clock virtual", "--seed"])
+@pytest.mark.parametrize(
+    "flag", ["--repeat", "--sweep", "--record", "--clock virtual", "--seed", "--processes cores"]
+)
 def test_the_manual_has_an_example_with(flag):
     examples = [line for line in MANUAL.splitlines() if line.startswith("    %%coroutines")]
     assert any(flag in line for line in examples)

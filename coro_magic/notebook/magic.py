@@ -121,6 +121,12 @@ class CoroutineMagics(Magics):
 
             %%coroutines --slow-step 5 --baseline off
 
+        **On all cores?** ``--processes`` deals the coroutines out to so many processes, each with a scheduler
+        of its own, beside the same in one process and on threads. The body runs in each of them; what a
+        coroutine returns comes back. ``--sweep processes=1,2,4`` draws what one more process gains::
+
+            %%coroutines -o run --processes cores
+
         **As fast as it goes.** ``--trace off`` writes nothing down, ``--baseline off`` does not run the
         cell again on threads, ``--picture off --summary off --panel off`` shows nothing::
 
