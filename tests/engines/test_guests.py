@@ -179,6 +179,7 @@ CANNOT = {
         "an item of None": NEEDS_ANOTHER,
         "for loops over a channel": NEEDS_ANOTHER,
         "select between two channels": NEEDS_ANOTHER,
+        "select on both ends of a rendezvous": NEEDS_ANOTHER,
         "a nested plain function waits": NEEDS_ANOTHER,
     },
     "asyncio": {

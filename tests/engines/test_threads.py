@@ -120,17 +120,17 @@ SAME = {
         takes()
     """,
     "select on both ends of a rendezvous": """
-        from coro_magic import Channel, select, sleep
+        from coro_magic import Channel, select
         a, b, never = Channel(), Channel(), Channel()
         def puts():
             done = []
             for n in range(3):
-                done.append((yield select(never.put(0), a.put(n), sleep(30))))
+                done.append((yield select(never.put(0), a.put(n))))
             return done
         def takes():
             got = []
             for _ in range(3):
-                got.append((yield select(b.get(), a.get(), sleep(30))))
+                got.append((yield select(b.get(), a.get())))
             return got
         puts()
         takes()
