@@ -7,7 +7,6 @@ program cannot be run in this way, and that is said.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -18,8 +17,6 @@ from .frames import is_running, standing, user_line
 from .pool import needs_others
 from .threads import CannotStartThread, ThreadEngine, ThreadTask
 from .trace import CLOSED_WAITING
-
-_clock = time.perf_counter
 
 # What only somebody else can do, by what is waited for.
 _ONLY_ANOTHER = {

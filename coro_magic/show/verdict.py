@@ -49,8 +49,6 @@ def judged(run: Run) -> Judged:
 def judged_against(run: Run, name: str) -> Judged:
     """Say which was faster, the coroutines or one of the other sides; `Verdict.THREADS` is that side."""
     other = run.others[name]
-    if other.failures > run.failures:
-        return Judged(Verdict.NONE)
     pairs = None if run.repeats is None else run.repeats.beside(name)
     return _judged(run, other, other.elapsed / run.elapsed if run.elapsed > 0 else None, pairs)
 
@@ -63,29 +61,39 @@ def _judged(run: Run, baseline: Run | None, ratio: float | None, repeats: Repeat
     if not baseline.complete:
         verdict = Verdict.COROUTINES if ratio > ABOUT_THE_SAME else Verdict.UNKNOWN
         return Judged(verdict, ratio, bound=True)
-    return _of_times(run.elapsed, baseline.elapsed, repeats)
+    if repeats is not None and len(repeats):
+        return _of_pairs(repeats)
+    return _of_one(run.elapsed, baseline.elapsed)
 
 
 def judged_pairs(pairs: Repeats | None) -> Judged:
     """Say which side was faster in some pairs of runs; a single one is a run of each side."""
     if pairs is None or not len(pairs):
         return Judged(Verdict.NONE)
-    return _of_times(float(pairs.coroutines[0]), float(pairs.threads[0]), pairs if len(pairs) > 1 else None)
+    if len(pairs) == 1:
+        return _of_one(float(pairs.coroutines[0]), float(pairs.threads[0]))
+    return _of_pairs(pairs)
 
 
-def _of_times(ours: float, theirs: float, pairs: Repeats | None) -> Judged:
-    """Judge what one run of each side took, or pairs of runs if there are any."""
-    several = pairs is not None and len(pairs) > 0
-    ratio = pairs.median if pairs is not None and several else theirs / ours
-    faster, ratio = (Verdict.COROUTINES if ratio > 1 else Verdict.THREADS), max(ratio, 1 / ratio)
-    if pairs is not None and several:
-        if len(pairs) >= ENOUGH:
-            return Judged(Verdict.NOISE if pairs.within_noise else faster, ratio)
-        low, high = pairs.interval
-        # So few tell what a single run could, and no more.
-        apart = abs(float(np.median(pairs.threads - pairs.coroutines)))
-        sure = apart >= MOMENT and (low > CHANCE or high < 1 / CHANCE)
-        return Judged(faster if sure else Verdict.FEW, ratio)
+def _of_pairs(pairs: Repeats) -> Judged:
+    faster, ratio = _faster(pairs.median)
+    if len(pairs) >= ENOUGH:
+        return Judged(Verdict.NOISE if pairs.within_noise else faster, ratio)
+    low, high = pairs.interval
+    # So few tell what a single run could, and no more.
+    apart = abs(float(np.median(pairs.threads - pairs.coroutines)))
+    sure = apart >= MOMENT and (low > CHANCE or high < 1 / CHANCE)
+    return Judged(faster if sure else Verdict.FEW, ratio)
+
+
+def _of_one(ours: float, theirs: float) -> Judged:
+    """Judge the seconds that one run of each side took."""
+    faster, ratio = _faster(theirs / ours)
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)
     return Judged(Verdict.CHANCE if ratio <= CHANCE or abs(theirs - ours) < MOMENT else faster, ratio)
+
+
+def _faster(ratio: float) -> tuple[Verdict, float]:
+    """Give who was faster, by threads' time divided by coroutines', and how many times as fast."""
+    return (Verdict.COROUTINES if ratio > 1 else Verdict.THREADS), max(ratio, 1 / ratio)
