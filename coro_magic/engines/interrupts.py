@@ -38,14 +38,27 @@ class Stoppable(Protocol):
     def end_line(self) -> None: ...
 
 
-# Functions of this package that call the user's code. What is nearer than they are is the user's.
-_gates: set[types.CodeType] = set()
+# Functions of this package that call the user's code, and the line at which they do; 0 for any line.
+# What is nearer than they are is the user's.
+_gates: dict[types.CodeType, int] = {}
 
 
-def gate(function: Any) -> Any:
-    """Mark a function as one that calls the user's code."""
-    _gates.add(function.__code__)
+def gate(function: Any, at: str = "") -> Any:
+    """Mark a function as one that calls the user's code, at the first line that has the name `at`.
+
+    What it calls elsewhere is a finalizer, which Python calls when it likes: no step of a coroutine.
+    """
+    code = function.__code__
+    _gates[code] = _line_of(code, at) if at else 0
     return function
+
+
+def _line_of(code: types.CodeType, name: str) -> int:
+    return next(
+        each.positions.lineno
+        for each in dis.get_instructions(code)
+        if each.argval == name and each.positions is not None and each.positions.lineno is not None
+    )
 
 
 class Interrupts:
@@ -119,8 +132,11 @@ _JUMP_BACK = dis.opmap.get("JUMP_BACKWARD")
 
 
 # Between taking a lock and the ``try`` that gives it back nothing must be raised, and there may be such
-# a moment at any line of these.
-_DELICATE = ("logging", "queue", "threading", "concurrent.futures._base", "concurrent.futures.thread")
+# a moment at any line of the first; what is raised in the others, called by the collector, is lost.
+_DELICATE = (
+    "logging", "queue", "threading", "concurrent.futures._base", "concurrent.futures.thread",
+    "weakref", "_weakrefset",
+)  # fmt: skip
 
 
 def _is_bad_moment(frame: types.FrameType | None) -> bool:
@@ -144,8 +160,9 @@ def in_user_code(frame: types.FrameType | None) -> bool:
     innermost = frame
     while frame is not None:
         code = frame.f_code
-        if code in _gates:
-            return frame is not innermost
+        line = _gates.get(code)
+        if line is not None:
+            return frame is not innermost and line in (0, frame.f_lineno)
         if ours(code):
             return False
         frame = frame.f_back

@@ -478,10 +478,9 @@ class Scheduler(Loop):
 
 
 # Functions that call the user's code: an interrupt is raised in it there and then.
-for _function in (
-    send, throw, answer_first, give_up, _call, Loop._work, ScheduledTask.close, Task.end,
-):  # fmt: skip
+for _function in (send, throw, answer_first, give_up, _call, ScheduledTask.close, Task.end):
     gate(_function)
+gate(Loop._work, at="step")
 
 
 def _add_note(error: BaseException, note: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 import pytest
 
+import coro_magic
 from coro_magic.engines import interrupts
 from coro_magic.engines.interrupts import Interrupts
 
@@ -59,3 +61,39 @@ def test_what_was_given_again_and_not_heard_yet_is_not_given_once_more(monkeypat
             time.sleep(0.001)
         time.sleep(0.1)
         assert len(given) == 1
+
+
+class Interrupting:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("parked", [False, True])
+def test_between_two_steps_nothing_is_raised_in_a_finalizer(monkeypatch, parked):
+    """There it would be lost, and what it took for the running step would be over."""
+    # Nothing but the loop holds on to it.
+    def enough():
+        error = coro_magic.Cancelled("enough")
+        error.last = Interrupting()
+        return error
+
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    def ends():
+        if parked:
+            time.sleep(0.001)
+        raise enough()
+        yield
+
+    late = time.monotonic() + 10
+
+    def goes_on(n):
+        while time.monotonic() < late:
+            if parked:
+                time.sleep(0.0001)
+            yield
+
+    with pytest.raises(KeyboardInterrupt):
+        coro_magic.run(ends(), goes_on(1), goes_on(2), baseline="off")
+    assert not lost
