@@ -90,7 +90,7 @@ class Loop:
         self._closing = False
         self._interrupt_wanted = False
         self._over_since = _NEVER
-        # The task that has just ended, while it tells those who wait for that.
+        # The task that has just ended, while it tells those who wait for that, and what it kept alive dies.
         self._ending: ScheduledTask | None = None
         self._home: greenlet.greenlet
         self._idle_workers: list[greenlet.greenlet] = []
@@ -171,6 +171,10 @@ class Loop:
                         self._switch_to(task)
                     else:
                         self._attend(task, value)
+                    continue
+                # Only now: what the error alone kept alive has died in no step of anybody's.
+                self._ending = None
+                self.stepping = not self._closing
 
     def _waits(self, task: ScheduledTask, request: Request) -> None:
         """The running step ended in a request that is not answered yet."""
@@ -330,7 +334,7 @@ class Loop:
         self, task: ScheduledTask, state: State, value: Any, error: BaseException | None,
         where: Where | None = None,
     ) -> None:  # fmt: skip
-        """A coroutine has returned or raised, at line `where` if that is known."""
+        """A coroutine has returned or raised, at line `where` if that is known: nobody makes a step now."""
         if self._closing:
             task.end_in_closing(error)
             return
@@ -340,8 +344,6 @@ class Loop:
         self.stepping = False
         self._ending = task
         self._let_go(task, state, value, error, where)
-        self._ending = None
-        self.stepping = True
 
     def _forget_begun(self) -> None:
         raise NotImplementedError

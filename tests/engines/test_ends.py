@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
+import time
 import traceback
 from typing import Any
 
 import pytest
 
+import coro_magic
 from coro_magic.language import Channel, Deadlock, Event, Lock, State, now, sleep, spawn, timeout
 
 from .runs import python, result_of, run
@@ -231,3 +234,33 @@ def test_the_garbage_collector_is_patient_with_many_and_as_it_was_afterwards(own
         assert gc.get_threshold() == ((1234, 5, 6) if own else before)
     finally:
         gc.set_threshold(*before)
+
+
+class Sleepy:
+    def __del__(self) -> None:
+        time.sleep(0.001)
+
+
+def test_what_dies_with_the_error_that_ended_a_coroutine_makes_nobodys_step(monkeypatch):
+    lost, done = [], []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    # Nothing but the loop holds on to it.
+    def enough():
+        error = coro_magic.Cancelled("enough")
+        error.last = Sleepy()
+        return error
+
+    def ends(turns):
+        for _ in range(turns):
+            yield
+        raise enough()
+
+    def goes_on(n):
+        for _ in range(100):
+            yield
+        done.append(n)
+
+    coro_magic.run(*(each for n in range(5) for each in (ends(3 * n), goes_on(n))), baseline="off")
+    assert done == [0, 1, 2, 3, 4]
+    assert not lost
