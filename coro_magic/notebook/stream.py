@@ -10,21 +10,29 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _KEPT_FOR = 0.05  # seconds
 
 
 class _Kept:
-    """Stands in for `sys.stdout`."""
+    """Stands in for `sys.stdout`.
+
+    Nobody waits for anybody here: the stream may have a lock of its own, a coroutine may be parked at it,
+    and a thread that waited for this coroutine would wait for ever. Who finds somebody else at passing
+    texts on leaves its own to them.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._texts: list[str] = []
-        self._lock = threading.Lock()
-        self._straight = False
+        self._texts: deque[str] = deque()
+        # Held by whoever passes texts on.
+        self._passing = threading.Lock()
+        # Whether everything shall go straight through, and whether it does.
+        self._released = self._straight = False
         # A step that prints and then computes for long must not keep its line for itself. Started
         # here, because to start a thread can take longer than many a run.
         self._timer = threading.Timer(_KEPT_FOR, self.release)
@@ -37,12 +45,11 @@ class _Kept:
             return self._stream.write(text)  # type: ignore[no-any-return]
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        with self._lock:
-            # It may have been released while this waited for the lock.
-            if not self._straight:
-                self._texts.append(text)
-                return len(text)
-        return self._stream.write(text)
+        self._texts.append(text)
+        if self._straight:
+            # It was released just now, and whoever did that has looked already.
+            self._pass_on()
+        return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write one after the other."""
@@ -51,25 +58,35 @@ class _Kept:
 
     def flush(self) -> None:
         """Pass on what was kept."""
-        with self._lock:
-            texts, self._texts = self._texts, []
-            if texts:
-                self._stream.write("".join(texts))
+        self._pass_on()
         self._stream.flush()
 
     def release(self) -> None:
         """Pass on what was kept, and everything from now on."""
-        with self._lock:
-            texts, self._texts = self._texts, []
-            if texts:
-                self._stream.write("".join(texts))
-            self._straight = True
+        self._released = True
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        # Again, because what came after the last look was left to this one.
+        while self._texts or self._released > self._straight:
+            if not self._passing.acquire(blocking=False):
+                return
+            try:
+                texts = []
+                with suppress(IndexError):
+                    while True:
+                        texts.append(self._texts.popleft())
+                if texts:
+                    self._stream.write("".join(texts))
+                self._straight = self._released and not self._texts
+            finally:
+                self._passing.release()
 
     def end(self) -> None:
         """Release, and leave no timer behind."""
-        self.release()
         self._timer.cancel()
         self._timer.join()
+        self.release()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -7,9 +7,12 @@ import io
 import struct
 import threading
 import time
+from contextlib import redirect_stdout
 
 import pytest
 
+import coro_magic
+from coro_magic.notebook import stream
 from coro_magic.notebook.stream import _Kept
 
 OFF = "%%coroutines --baseline off --picture off --summary off --panel off\n"
@@ -131,14 +134,62 @@ def test_picture_words_and_panel_are_switched_off_each_by_itself(kernel, baselin
         assert output.stdout == "" and len(kinds) == len(found)
 
 
-def test_what_waits_while_the_kept_output_is_passed_on_is_not_lost() -> None:
-    stream = io.StringIO()
-    kept = _Kept(stream)
-    with kept._lock:
-        thread = threading.Thread(target=kept.write, args=("late",))
-        thread.start()
-        time.sleep(0.02)
-        kept._straight = True
+class Waiting(io.StringIO):
+    """A stream at which whoever writes first has to wait, while others find the way free."""
+
+    def __init__(self, wait) -> None:
+        super().__init__()
+        self.wait = wait
+
+    def write(self, text: str) -> int:
+        wait, self.wait = self.wait, None
+        if wait is not None:
+            wait()
+        return super().write(text)
+
+
+@pytest.fixture
+def kept_for_long(monkeypatch):
+    monkeypatch.setattr(stream, "_KEPT_FOR", 600)
+
+
+def test_what_comes_while_kept_output_is_passed_on_is_left_to_whoever_does_that(kept_for_long) -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        arrived.set()
+        assert go_on.wait(30)
+
+    shown = Waiting(wait)
+    kept = _Kept(shown)
+    kept.write("first ")
+    thread = threading.Thread(target=kept.flush)
+    thread.start()
+    assert arrived.wait(30)
+    kept.write("second ")
+    kept.flush()
+    kept.release()
+    kept.write("third")
+    assert shown.getvalue() == ""
+    go_on.set()
     thread.join()
-    assert stream.getvalue() == "late"
+    assert shown.getvalue() == "first second third"
     kept.end()
+
+
+def test_printing_goes_on_while_the_coroutine_that_passes_on_what_was_kept_waits(kept_for_long) -> None:
+    shown = Waiting(lambda: time.sleep(0.01))
+    kept = _Kept(shown)
+
+    def says(n):
+        print("begins", n, flush=True)
+        yield
+        print("ends", n, flush=True)
+
+    with redirect_stdout(kept):
+        coro_magic.run(*(says(n) for n in range(3)), baseline="off")
+    kept.end()
+    assert sorted(shown.getvalue().split("\n")) == sorted(
+        ["", *(f"{what} {n}" for what in ("begins", "ends") for n in range(3))]
+    )
+    assert shown.getvalue().startswith("begins 0\n")
