@@ -126,8 +126,9 @@ class Hub:
         # Looks at what somebody outside the run has to do, if it is to come.
         self._outside = 0
         self._alone_since = math.inf
-        # While the hub itself starts a thread or takes a lock, those calls must not switch.
-        self.busy = False
+        # While the hub itself starts a thread or takes a lock, those calls must not switch; while a
+        # coroutine is `switching.WRITING` they had better not.
+        self.busy: bool | str = False
         # What reads of coroutines wait by, by descriptor: see `switching.waits.Reading`.
         self.readings: dict[int, Any] = {}
         # How often it was in vain, of late, to read again at once after a read that got less than wanted.

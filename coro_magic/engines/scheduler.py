@@ -440,7 +440,8 @@ class Scheduler(Loop):
             # A stream may have a lock of its own. To switch there would tear lines apart: `print` writes
             # its arguments one by one.
             hub = self.hub
-            before, hub.busy = hub.busy, True
+            before = hub.busy
+            hub.busy = before or switching.WRITING
             try:
                 return write(text)
             finally:

@@ -12,6 +12,7 @@ from cells import cell
 
 from coro_magic.engines import record
 from coro_magic.engines.printed import MOST, Printed
+from coro_magic.engines.switching import locks
 from coro_magic.language import Channel, gather, sleep, spawn
 
 from .runs import run
@@ -191,6 +192,8 @@ class _Locked:
 def test_a_stream_that_has_to_wait_for_its_lock_does_not_tear_lines_apart(monkeypatch: Any) -> None:
     stream = _Locked()
     monkeypatch.setattr(sys, "stdout", stream)
+    # The machine may have other things to do.
+    monkeypatch.setattr(locks, "_MOMENT", 60)
 
     def holds() -> None:
         for _ in range(20):
@@ -213,6 +216,26 @@ def test_a_stream_that_has_to_wait_for_its_lock_does_not_tear_lines_apart(monkey
     assert not any(reason.verb == "lock" for reason in scheduler.trace.reasons)
     lines = stream.text.splitlines()
     assert len(lines) == 60 and all(len(line.split()) == 3 for line in lines)
+
+
+def test_a_stream_whose_lock_a_parked_coroutine_has_does_not_stop_the_run(monkeypatch: Any) -> None:
+    stream = _Locked()
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    def says(name: str) -> Iterator[Any]:
+        for number in range(2):
+            print(name, number, "end")
+            with stream.lock:
+                # As a stream does that is flushed to a slow place.
+                time.sleep(0.001)
+            yield
+
+    def body() -> Iterator[Any]:
+        yield gather(*[spawn(says(name)) for name in "abc"])
+
+    run(body)
+    words = [word for name in "abc" for number in "01" for word in (name, number, "end")]
+    assert sorted(stream.text.split()) == sorted(words)
 
 
 def test_the_time_that_recording_takes_is_nobody_s(monkeypatch: Any) -> None:

@@ -114,6 +114,9 @@ class Patch(NamedTuple):
     recorded: bool = True
 
 
+# What a hub is busy with while a coroutine writes to a stream.
+WRITING = "writing"
+
 _running: Switcher | None = None
 _get_ident = threading.get_ident
 
@@ -130,6 +133,14 @@ def closing_here() -> bool:
     """Say whether the caller is in a coroutine that is being closed at the end of the run."""
     running = _running
     return running is not None and running.closing and _get_ident() == running.thread
+
+
+def writing_here() -> Switcher | None:
+    """Give the scheduler if the caller is in a stream that a coroutine of it writes to, else None."""
+    running = _running
+    if running is None or _get_ident() != running.thread or running.hub.busy is not WRITING:
+        return None
+    return running
 
 
 def call_soon(callback: Callable[[], None]) -> None:

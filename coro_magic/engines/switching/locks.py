@@ -24,11 +24,12 @@ from concurrent.futures import Future
 from typing import Any
 
 from ...language import Cancelled, sleep
-from . import Patch, closing_here, coroutine_here
+from . import Patch, Switcher, closing_here, coroutine_here, writing_here
 from .waits import Sign, is_awaited, signal, until
 from .waits import forget as forget_waits
 
 _PATIENCE = 1.0  # seconds for other threads to release locks when the run is over
+_MOMENT = 0.1  # seconds in which a thread has written what it has to write
 _patience = [_PATIENCE]  # what is left of it
 
 LOCK: Any = type(threading.Lock())
@@ -91,6 +92,24 @@ def _in_closing(lock: Any) -> bool:
     raise Cancelled("the run is being closed, and what this waits for will not come any more")
 
 
+def _for_a_stream(run: Switcher, lock: Any) -> bool:
+    """Acquire a stream's own lock, to write: if a thread has it, in a moment, without a switch.
+
+    If a coroutine has it and is parked, a torn line is better than to wait for ever.
+    """
+    if _try(lock, True, _MOMENT):
+        return True
+    busy, run.hub.busy = run.hub.busy, False
+    try:
+        return _acquire_as_coroutine(lock, None)
+    finally:
+        run.hub.busy = busy
+
+
+def _acquire_as_coroutine(lock: Any, seconds: float | None) -> bool:
+    return _wait_for(lock, lambda: _try(lock, False), lambda: not _locked(lock), seconds)
+
+
 def _acquire_again(lock: Any, attempt: Callable[[], bool], free: Callable[[], bool]) -> None:
     """Acquire a lock that whoever waits for a condition has given up, whatever happens meanwhile.
 
@@ -124,8 +143,11 @@ def _seconds(blocking: bool, timeout: float) -> float | None | bool:
 def _acquire(original: Callable[..., bool]) -> Callable[..., bool]:
     def everywhere(lock: Any, blocking: bool = True, timeout: float = -1) -> bool:
         if coroutine_here() is None:
-            if blocking and timeout == -1 and closing_here():
-                return _in_closing(lock)
+            if blocking and timeout == -1:
+                if closing_here():
+                    return _in_closing(lock)
+                if (run := writing_here()) is not None:
+                    return _for_a_stream(run, lock)
             return original(lock, blocking, timeout)
         seconds = _seconds(blocking, timeout)
         if seconds is False:
@@ -133,7 +155,7 @@ def _acquire(original: Callable[..., bool]) -> Callable[..., bool]:
         # A lock that others wait for is not taken past them by whoever has just released it.
         if not is_awaited(lock) and _try(lock, False):
             return True
-        return _wait_for(lock, lambda: _try(lock, False), lambda: not _locked(lock), seconds)
+        return _acquire_as_coroutine(lock, seconds)
 
     return everywhere
 
