@@ -20,6 +20,8 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from .frames import ours
@@ -126,6 +128,20 @@ class Interrupts:
                     _thread.interrupt_main()
         finally:
             self._giving.release()
+
+
+@contextmanager
+def told_of_interrupts(tell: Callable[[], object]) -> Iterator[None]:
+    """For the length of a ``with`` block, let interrupts be told of instead of raising anything."""
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: tell())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 _JUMP_BACK = dis.opmap.get("JUMP_BACKWARD")

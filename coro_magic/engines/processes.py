@@ -22,7 +22,7 @@ import time
 import traceback
 import types
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from ..language import State
 from .calls import Calls
 from .exchange import read_with
 from .glimpse import Glimpses, file_of
+from .interrupts import told_of_interrupts
 from .jobs import pack, unpack
 from .observe import Observer
 from .own_classes import OwnClasses
@@ -248,26 +249,10 @@ def _watched(work: Work, channels: list[Any], began: float) -> Part:
     watching_channels(share.made)
     made: dict[str, type] = {}
     read_with(lambda item: OwnClasses(item, namespace, made).load())
-    with _late_interrupts(share):
+    # One that comes a moment before the run, or after it, costs nothing of what it came to. There may be
+    # several for one click: the terminal or the front end sends one to all, and there is the word to stop.
+    with told_of_interrupts(share.request_interrupt):
         return _carried_out(work, share, namespace, began)
-
-
-@contextlib.contextmanager
-def _late_interrupts(share: Share) -> Iterator[None]:
-    """Let an interrupt that comes a moment before the run, or after it, cost nothing of what it came to.
-
-    There may be several for one click: the terminal or the front end sends one to all processes, and there
-    is the word to stop.
-    """
-    previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, frame: share.request_interrupt())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _looked_up(name: str, namespace: dict[str, Any]) -> Callable[[], Any] | None:
@@ -334,6 +319,11 @@ def begun_file(board: str, process: int) -> str:
     return os.path.join(board, f"begun {process}")
 
 
+def ended_file(board: str, process: int) -> str:
+    """Give the file that is there when a process's share has run: what it has come to is on its way."""
+    return os.path.join(board, f"ended {process}")
+
+
 class _Watched:
     """Looks for the word to stop while a share runs, and tells how far it is: a context manager."""
 
@@ -360,6 +350,8 @@ class _Watched:
         self._over.set()
         if self._stop:
             self._thread.join()
+            with contextlib.suppress(OSError):
+                Path(ended_file(self._board, self._process)).touch()
 
     def _look(self) -> None:
         looks = 0

@@ -218,6 +218,8 @@ class Options:
                 raise ValueError(f"{what}: compares the time of both sides, and needs --{name} {other}")
 
         if self.processes:
+            if isinstance(self.sweep, str) and self.sweep.partition("=")[0].strip() == "processes":
+                raise ValueError("processes: --sweep processes=... says in how many; leave --processes out")
             alone = {"record": self.record == "on", "repeat": self.repeat > 0, "sweep": bool(self.sweep)}
             for name, wanted in alone.items():
                 if wanted:

@@ -24,7 +24,8 @@ from typing import Any
 
 from ..engines.calls import Calls
 from ..engines.exchange import connected, serve
-from ..engines.processes import Part, Work, begun_file, carry_out, header_of_this
+from ..engines.interrupts import told_of_interrupts
+from ..engines.processes import Part, Work, begun_file, carry_out, ended_file, header_of_this
 from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
 from ..language import Channel
@@ -39,6 +40,7 @@ from .underway import Underway
 
 _MOST, _MOST_PER_CORE = 64, 8  # processes of our own
 _GRACE = 5.0  # seconds in which processes must have stopped when they are told to
+_GRACE_ON_THE_WAY = 60.0  # ... and in which what they have come to must have arrived
 _LOOK_EVERY = 0.2  # seconds
 _TELL_AFTER = 1.0  # seconds; what takes less needs no progress
 
@@ -101,6 +103,21 @@ def run_shares(
             running.conduct(progress)
     finally:
         shutil.rmtree(board, ignore_errors=True)
+    # Whoever interrupts now wants no more to be done, and wants to have what was done.
+    late: list[bool] = []
+    with told_of_interrupts(lambda: late.append(True)):
+        gathered, run = _gathered(program, namespace, options, running, shares)
+    run.interrupted = run.interrupted or running.interrupted or bool(late)
+    sys.stdout.write(run.printed.text())
+    for value in gathered.shown():
+        show(value)
+    return run
+
+
+def _gathered(
+    program: Program | Calls, namespace: dict[str, Any], options: Options, running: _Running, shares: _Shares
+) -> tuple[Gathered, Run]:
+    """Put together what came back."""
     if isinstance(program, Program):
         program.define(namespace)
     gathered = Gathered(running.of, namespace, options)
@@ -110,12 +127,7 @@ def run_shares(
         own, numbers = shares[process]
         known = own.names() if isinstance(own, Calls) else None
         gathered.lose(process, why, when, None if known is None else (known, list(numbers)))
-    run = gathered.run(program.defined() if isinstance(program, Program) else set())
-    run.interrupted = run.interrupted or running.interrupted
-    sys.stdout.write(run.printed.text())
-    for value in gathered.shown():
-        show(value)
-    return run
+    return gathered, gathered.run(program.defined() if isinstance(program, Program) else set())
 
 
 # What is sent.
@@ -302,7 +314,7 @@ class _Running:
             for process in range(self.of):
                 self._send(process)
             while self._futures and not underway.stopping.is_set():
-                self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)
+                self._take_some()
                 if progress is not None and self._futures and underway.now() >= next_time:
                     next_time = underway.now() + progress(underway)
             if underway.stopping.is_set():
@@ -322,23 +334,28 @@ class _Running:
 
     def _take(self, done: set[Future[Any]]) -> None:
         for future in done:
-            process = self._futures.pop(future)
+            process = self._futures[future]
             try:
                 kind, content = future.result()
+                received = time.perf_counter()
+                # An interrupt may come in the midst of it: until it is here, it is still to be taken.
+                part = pickle.loads(content) if kind == "part" else None
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
+                del self._futures[future]
                 self._gone(process, error)
                 continue
-            self.received[process] = time.perf_counter()
-            if kind == "part":
-                self.parts[process] = pickle.loads(content)
-            elif kind == "refused":
+            self.received[process] = received
+            if part is not None:
+                self.parts[process] = part
+            del self._futures[future]
+            if kind == "refused":
                 raise CannotBegin(
                     f"the worker of process {process + 1} cannot take part: {content.decode()}; install the "
                     "same there"
                 )
-            else:
+            if kind == "failed":
                 self._lose(process, content.decode().strip().splitlines()[-1])
 
     def _gone(self, process: int, error: BaseException) -> None:
@@ -364,20 +381,32 @@ class _Running:
     def _stop(self) -> None:
         """Tell all to stop and take what they have come to. Who does not stop is ended, if it is ours."""
         Path(self._board, "stop").touch()
-        deadline = time.monotonic() + _GRACE
+        begun = time.monotonic()
         with suppress(CannotBegin):
-            while self._futures and time.monotonic() < deadline:
+            while self._futures and time.monotonic() - begun < _GRACE:
                 for future, process in list(self._futures.items()):
                     # A future of dask's can be cancelled while it runs, and what it has come to is lost then.
                     if not os.path.exists(begun_file(self._board, process)) and future.cancel():
                         self._lose(self._futures.pop(future), "it was interrupted before it had begun")
                 with suppress(KeyboardInterrupt):
-                    self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)
+                    self._take_some()
         for future, process in list(self._futures.items()):
-            if self._place.executor is None:
-                pool.replace(process)
-            self._lose(process, f"it did not stop within {_GRACE:g} s")
-            self._futures.pop(future)
+            if not os.path.exists(ended_file(self._board, process)):
+                if self._place.executor is None:
+                    pool.replace(process)
+                self._lose(process, f"it did not stop within {_GRACE:g} s")
+                self._futures.pop(future)
+        # These have stopped, and what they have come to is on its way. Who interrupts again has waited long
+        # enough.
+        with suppress(CannotBegin, KeyboardInterrupt):
+            while self._futures and time.monotonic() - begun < _GRACE_ON_THE_WAY:
+                self._take_some()
+        for process in self._futures.values():
+            self._lose(process, "it stopped, and what it had come to did not arrive")
+        self._futures.clear()
+
+    def _take_some(self) -> None:
+        self._take(wait(self._futures, _LOOK_EVERY, FIRST_COMPLETED).done)
 
 
 def _why(error: BaseException) -> str:

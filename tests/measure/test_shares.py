@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from cells import Cell, cell
 
 import coro_magic
 from coro_magic import Channel, State
-from coro_magic.engines.processes import carry_out, header_of_this
+from coro_magic.engines.processes import begun_file, carry_out, ended_file, header_of_this
+from coro_magic.measure import shares
 from coro_magic.measure.cores import cores
-from coro_magic.measure.gathered import DifferingBodies, Lost, offset
+from coro_magic.measure.gathered import DifferingBodies, Gathered, Lost, offset
 from coro_magic.measure.pool import pool
 from coro_magic.measure.process import CannotBegin
 
@@ -679,3 +681,69 @@ def test_what_the_body_sends_is_sent_once():
         jobs.close()
     """)
     assert sorted(made.results["consumer"] + made.results["consumer-2"]) == [0, 1, 2, 3]
+
+
+def test_an_interrupt_while_what_came_back_is_put_together_costs_nothing(monkeypatch):
+    together = Gathered.run
+
+    def interrupted(self, defined):
+        signal.raise_signal(signal.SIGINT)
+        return together(self, defined)
+
+    monkeypatch.setattr(Gathered, "run", interrupted)
+    made = in_processes(IDS)
+    assert made.run.interrupted
+    assert [number for number, _ in made.results.values()] == list(range(7))
+
+
+def test_an_interrupt_while_a_part_is_read_costs_nothing_of_it(monkeypatch):
+    read, first = shares.pickle.loads, [True]
+
+    def interrupted(content):
+        if first.pop():
+            first.append(False)
+            raise KeyboardInterrupt
+        first.append(False)
+        return read(content)
+
+    monkeypatch.setattr(shares.pickle, "loads", interrupted)
+    made = in_processes(IDS)
+    assert made.run.interrupted and made.run.complete
+    assert [number for number, _ in made.results.values()] == list(range(7))
+
+
+class Elsewhere(Executor):
+    """Workers from which what they come to arrives late."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[object]] = []
+
+    def submit(self, function, /, *args):
+        self.futures.append(Future())
+        self.futures[-1].set_running_or_notify_cancel()
+        return self.futures[-1]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_whoever_has_stopped_in_time_is_waited_for_though_what_it_came_to_takes_long(
+    monkeypatch, tmp_path, stopped
+):
+    monkeypatch.setattr(shares, "_GRACE", 0.1)
+    workers = Elsewhere()
+    nothing = [lambda board, exchange: b""]
+    running = shares._Running(shares._Place(workers), nothing, {}, str(tmp_path), None, 0)
+    running._send(0)
+    Path(begun_file(str(tmp_path), 0)).touch()
+    if stopped:
+        Path(ended_file(str(tmp_path), 0)).touch()
+    later = threading.Timer(0.5, workers.futures[0].set_result, [("part", pickle.dumps("what it came to"))])
+    later.start()
+    running._stop()
+    later.join()
+    assert running.parts == ({0: "what it came to"} if stopped else {})
+    assert [why for why, _ in running.lost.values()] == ([] if stopped else ["it did not stop within 0.1 s"])
+
+
+def test_a_sweep_over_processes_that_is_told_a_number_besides_is_told_to_leave_it_out():
+    with pytest.raises(ValueError, match="leave --processes out"):
+        in_processes(IDS, sweep="processes=1,2")
