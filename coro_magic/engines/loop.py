@@ -115,6 +115,7 @@ class Loop:
     def _work(self) -> None:
         """The loop. Every worker greenlet runs it; at most one is in it, the others are parked or idle."""
         run, line, clock, recording = _run_context, self._line, self._clock, self._recording
+        hub = self.hub
         write, place = self._write, self._places.wait
         steps: Iterator[ScheduledTask] | None = None
         while self._next_line(steps):
@@ -138,6 +139,9 @@ class Loop:
                             line.passed(task)
                     elif isinstance(value, Request) and task.overdue is None:
                         line.asking = task
+                        # A finalizer that Python calls now may block, and then it blocks the thread: this
+                        # step is over, and half of what follows from that is done.
+                        hub.busy = True
                         if recording and line.lively:
                             line.time = clock()
                         try:
@@ -155,7 +159,9 @@ class Loop:
                             elif recording:
                                 line.boundary = time = line.time
                                 write((task.row, place(task, value.verb), time))
+                            hub.busy = False
                             continue
+                        hub.busy = False
                         if answer is not None:
                             task.step = send
                             task.argument = (task, answer)
@@ -190,13 +196,14 @@ class Loop:
         """See to what is no plain request: something to wait for, or an item; or to an error that is due."""
         if self._closing:
             return
-        line = self._line
+        line, hub = self._line, self.hub
         line.read()
         answer = None
         try:
             if task.overdue is not None:
                 task.raise_overdue()
             request = self._request_for(task, value)
+            hub.busy = True
             answer = request.begin(task)
         except BaseException as error:
             task.step, task.argument = throw, (task, error)
@@ -204,9 +211,11 @@ class Loop:
             if answer is PENDING:
                 task.request = request
                 self._waits(task, request)
+                hub.busy = False
                 return
             if answer is not None:
                 task.step, task.argument = send, (task, answer)
+        hub.busy = False
         if line.lively:
             line.passed(task)
 

@@ -196,35 +196,41 @@ class Scheduler(Loop):
             raise ValueError(f"{coroutine.__name__} was handed over already")
         if self._closing:
             raise Cancelled("the run is being closed")
-        handed_over.add(coroutine)
-        line, trace = self._line, self.trace
-        if self.stepping:
-            # `Line.running`, written out.
-            tasks = line.tasks
-            parent = tasks[len(tasks) - length_hint(line.along) - 1]
-            line.settle_before(parent)
-            parent_row, context = parent.row, copy_context()
-        else:
-            parent_row, context = -1, self._base.copy()
-        if where is not None:
-            asked = trace.reason("spawn", where)
-        elif self._has_body and not self.tasks:
-            asked = 0  # the body: the line that asks for it is the notebook's own, not the user's
-        else:
-            asked = self._places.spawn(caller)
-        row = trace.born(
-            coroutine.__name__ if name is None else str(name), parent_row, asked, line.time
-        )
-        task = ScheduledTask(self, coroutine, row, context)
-        self.tasks.append(task)
-        if daemon:
-            trace.daemons.add(row)
-        else:
-            self._unfinished += 1
-        if row >= self._many_at:
-            self._many_at = 2 * row
-            self._patience.grown(row)
-            self._tidy_at = line.switches + len(handed_over) // 2
+        hub = self.hub
+        # A finalizer that Python calls now must not switch: half of the coroutine is here.
+        before, hub.busy = hub.busy, True
+        try:
+            handed_over.add(coroutine)
+            line, trace = self._line, self.trace
+            if self.stepping:
+                # `Line.running`, written out.
+                tasks = line.tasks
+                parent = tasks[len(tasks) - length_hint(line.along) - 1]
+                line.settle_before(parent)
+                parent_row, context = parent.row, copy_context()
+            else:
+                parent_row, context = -1, self._base.copy()
+            if where is not None:
+                asked = trace.reason("spawn", where)
+            elif self._has_body and not self.tasks:
+                asked = 0  # the body: the line that asks for it is the notebook's own, not the user's
+            else:
+                asked = self._places.spawn(caller)
+            row = trace.born(
+                coroutine.__name__ if name is None else str(name), parent_row, asked, line.time
+            )
+            task = ScheduledTask(self, coroutine, row, context)
+            self.tasks.append(task)
+            if daemon:
+                trace.daemons.add(row)
+            else:
+                self._unfinished += 1
+            if row >= self._many_at:
+                self._many_at = 2 * row
+                self._patience.grown(row)
+                self._tidy_at = line.switches + len(handed_over) // 2
+        finally:
+            hub.busy = before
         if self.on_spawn is not None:
             self.on_spawn(task)
         line.arrive(task)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import coro_magic
-from coro_magic.language import Channel, Deadlock, Event, Lock, State, now, sleep, spawn, timeout
+from coro_magic.language import Channel, Deadlock, Event, Lock, Request, State, now, sleep, spawn, timeout
+from coro_magic.language.request import PENDING
 
 from .runs import python, result_of, run
 
@@ -264,3 +265,33 @@ def test_what_dies_with_the_error_that_ended_a_coroutine_makes_nobodys_step(monk
     coro_magic.run(*(each for n in range(5) for each in (ends(3 * n), goes_on(n))), baseline="off")
     assert done == [0, 1, 2, 3, 4]
     assert not lost
+
+
+class Asks(Request):
+    """A request during which something dies whose end blocks, as the collector may have it."""
+
+    __slots__ = ("asked",)
+    verb = "ask"
+
+    def __init__(self, asked: list[Any]) -> None:
+        self.asked = asked
+
+    def begin(self, waiter: Any) -> Any:
+        self.asked.append(waiter)
+        Sleepy()
+        return PENDING
+
+
+def test_what_dies_while_a_request_is_begun_blocks_and_the_answer_comes_all_the_same() -> None:
+    asked: list[Any] = []
+
+    def asks() -> Any:
+        return (yield Asks(asked))
+
+    def answers() -> Any:
+        while not asked:
+            yield
+        asked.pop().wake("the answer")
+
+    ended = coro_magic.run(asks(), answers(), baseline="off")
+    assert [task.result() for task in ended.tasks] == ["the answer", None]
