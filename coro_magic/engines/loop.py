@@ -438,7 +438,9 @@ class Loop:
 
     def _see_to_watch(self) -> None:
         """Let the line be watched if that may matter."""
-        if len(self._line.tasks) > 1 and self.hub.expecting:
+        line = self._line
+        # A lively line may grow while it is gone along.
+        if (line.lively or len(line.tasks) > 1) and self.hub.expecting:
             self._watch.wake()
 
     def _look_up(self) -> None:
