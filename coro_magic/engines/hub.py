@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -180,23 +180,23 @@ class Hub:
             timers[-1][0] if timers else math.inf, new[0][0] if new else math.inf
         )
 
-    def fire(self, now: float) -> None:
-        """Call back what is due."""
+    def due(self, now: float) -> Iterator[tuple[float, Callable[[], None]]]:
+        """Give what is due, one after another: when it was, and the callback, to be called at once."""
         timers, new = self._timers, self._new_timers
         while True:
             if timers and not (new and new[0] < timers[-1]):
                 if timers[-1][0] > now:
                     break
-                timer = timers.pop()[2]
+                when, _, timer = timers.pop()
             elif new and new[0][0] <= now:
-                timer = heapq.heappop(new)[2]
+                when, _, timer = heapq.heappop(new)
             else:
                 break
             callback, timer.callback = timer.callback, None
             if callback is None:
                 self._called_off -= 1
             else:
-                callback()
+                yield when, callback
         self._look_at_first()
 
     # Descriptors.

@@ -402,13 +402,15 @@ class Loop:
         if self._recording:
             line.time = line.boundary
         idle_since = _NEVER
+        # Until when nobody held the thread.
+        free = 0.0
         while True:
             if self._interrupt_wanted:
                 self._stop()
             if self._finished:
                 return False
             if time >= hub.next_timer:
-                hub.fire(time)
+                self._fire(time, free)
             if hub.news or (time - self._last_poll > _POLL_EVERY and hub.watching):
                 self._last_poll = time
                 hub.wait(0)
@@ -434,7 +436,20 @@ class Loop:
                 self._over_since = idle_since
                 self._finished = True
                 return False
-            time = line.time
+            time = free = line.time
+
+    def _fire(self, now: float, free: float = 0.0) -> None:
+        """Call back the timers that are due.
+
+        Whom they wake was ready as soon as they were due, and lacked the thread, which another one's step
+        held. Up to the moment `free` nobody held it.
+        """
+        line = self._line
+        reached = line.time
+        for when, callback in self.hub.due(now):
+            line.time = min(max(when, free), reached)
+            callback()
+        line.time = reached
 
     def _see_to_watch(self) -> None:
         """Let the line be watched if that may matter."""
@@ -456,7 +471,7 @@ class Loop:
         self.stepping = False
         time = line.time
         if time >= hub.next_timer:
-            hub.fire(time)
+            self._fire(time)
         if hub.news or hub.watching:
             self._last_poll = time
             hub.wait(0)

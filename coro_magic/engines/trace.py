@@ -6,6 +6,8 @@ What is written is little. Everything else is derived when somebody reads:
 - the time spent in a state is the sum of the moments of leaving it minus those of entering it, so
   exact totals need no sorting and no memory per event;
 - the time in which a coroutine was ready is the rest of its life;
+- whom a timer wakes is ready from the moment on at which that was due, though the thread was free only later
+  (see `late`): so the times of one row never decrease, those of all rows may;
 - whoever drives a generator by hand waits until it gives control back, and who that is follows from the
   order of the events.
 
@@ -64,6 +66,7 @@ from .events import (
 )
 from .grid import BINS, GROUPS, Cells, Grid
 from .journal import Journal
+from .late import Beginnings
 
 __all__ = [
     "BATCH", "BORN", "BORN_WAITING", "CLOSED", "CLOSED_WAITING", "DEFAULT_DETAIL", "ENDED", "IDLE",
@@ -113,6 +116,7 @@ class Trace(Journal):
         # Gives the row whose step goes on, -1 for none, and which rows have been resumed by hand in it.
         self.stepping: Callable[[], int] = lambda: -1
         self._opened: list[int] = []
+        self._beginnings = Beginnings()
         self._grid: Grid | None = None
         self._found: tuple[tuple[Any, ...], Intervals] | None = None
 
@@ -138,6 +142,8 @@ class Trace(Journal):
 
     def _read_events(self, rows: Ints, codes: Ints, times: Floats, stepping: int) -> None:
         totals = self._totals
+        if self.unit == "coroutine":
+            times = self._beginnings.respected(rows, codes, times, len(self._names))
         by = self._drivers(rows, codes, stepping)
         chunk = Chunk(rows, codes, times, totals.boundary, totals.since, by)
         begins = totals.add(rows, codes, times, len(self._names), chunk.by)
