@@ -1,10 +1,10 @@
 """Since when those wait who are woken late.
 
-Whoever waits for a timer is written down as ready from the moment on at which that was due, also where another
-coroutine's step held the thread until later. The timer may have been due before the wait began (that of a
-``with timeout(...)`` block): then it is ready as soon as it would wait. When a wait began stands in the log, at
-the event before; to note it for every wait would cost every wait something, so it is found when the log is
-read, and looked for only where somebody was woken earlier than something that had happened before.
+Whoever waits for a timer is written down as ready from the moment on at which that was due, also where
+another coroutine's step held the thread until later. The timer may have been due before the wait began (that
+of a ``with timeout(...)`` block): then it is ready as soon as it would wait. When a wait began stands in the
+log, at the event before; to note it for every wait would cost every wait something, so it is found when the
+log is read, and looked for only where somebody was woken earlier than something that had happened before.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from ..engines.trace import STATES, Intervals, Trace
 from ..language import State, Where
 from ..measure.run import Run
 from .columns import line_text, short_file
+from .late import NOBODY, Late, told
 from .outcomes import traceback_of
 from .side import WAITING, wait_word
 from .text import one_line, short_repr
@@ -21,7 +22,7 @@ _MOST_TRACEBACK = 8_000
 _AROUND = 2  # lines of code before and after
 
 
-def card(run: Run, row: int, intervals: Intervals | None) -> dict[str, Any]:
+def card(run: Run, row: int, intervals: Intervals | None, late: Late = NOBODY) -> dict[str, Any]:
     """Give what there is to know of one row, as plain data and bounded text.
 
     Parameters
@@ -30,6 +31,8 @@ def card(run: Run, row: int, intervals: Intervals | None) -> dict[str, Any]:
         Its number in the run's trace.
     intervals:
         The bars of that side; None where they were not kept.
+    late:
+        Who was late because of whom.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def card(run: Run, row: int, intervals: Intervals | None) -> dict[str, Any]:
     task = next((task for task in run.tasks if task.row == row), None)
     state = trace.final(row)
     error = None if task is None else task._error
-    life, more = ([], 0) if intervals is None else _life(run, row, intervals)
+    life, more = ([], 0) if intervals is None else _life(run, row, intervals, late)
     recorded = trace.recording
     return {
         "row": row,
@@ -86,11 +89,13 @@ def _spawned(run: Run, row: int) -> dict[str, Any] | None:
     }
 
 
-def _life(run: Run, row: int, intervals: Intervals) -> tuple[list[dict[str, Any]], int]:
+def _life(run: Run, row: int, intervals: Intervals, late: Late) -> tuple[list[dict[str, Any]], int]:
     """Give the stretches of a row's life, and how many more there are."""
     trace = run.trace
     low, high = (int(np.searchsorted(intervals.row, row, side)) for side in ("left", "right"))
     shown = range(low, min(high, low + MOST_LIFE))
+    own = slice(*np.searchsorted(late.stay, (low, high)).tolist())
+    steps = dict(zip(late.stay[own].tolist(), late.step[own].tolist(), strict=True))
     life = []
     for at in shown:
         state, waker = int(intervals.state[at]), int(intervals.waker[at])
@@ -100,6 +105,8 @@ def _life(run: Run, row: int, intervals: Intervals) -> tuple[list[dict[str, Any]
             why = wait_word(reason.verb) + ("" if reason.where is None else f", {reason.where}")
         elif waker >= 0:
             why = f"by {one_line(trace.name(waker), 80)}"
+        elif at in steps:
+            why = told(trace, intervals, at, steps[at])
         life.append({
             "state": str(STATES[state]),
             "begin": float(intervals.begin[at]),

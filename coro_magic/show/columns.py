@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..engines.trace import Intervals, Reason, Trace
 from ..language import Where
 from ..measure.run import Run
+from .late import NOBODY, Late
 from .side import WAITING
 from .text import one_line
 
@@ -97,16 +98,19 @@ def _longest_waits(rows: int, intervals: Intervals | None, waiting: Column) -> C
     return longest.astype(np.float32)
 
 
-def bar_columns(intervals: Intervals, which: Any = slice(None)) -> Columns:
+def bar_columns(intervals: Intervals, which: Any = slice(None), late: Late = NOBODY) -> Columns:
     """Give bars: who was in which state from when to when, in seconds and in switches; shape (bars,).
 
     ``reason`` is the number of a reason where the state is waiting, the row that made this one ready plus
-    one where it is ready, and the row that drives it by hand plus one where it is running.
+    one where it is ready, and the row that drives it by hand plus one where it is running. Where one is ready
+    and `late`, it is the row that held the thread plus one, and negative.
     """
     state = intervals.state[which]
     known = intervals.reason[which]
     known = np.where(known < MOST_REASONS, known, 0)
-    reason = np.where(state == WAITING, known, intervals.waker[which] + 1)
+    waker = intervals.waker + 1
+    waker[late.stay] = -(intervals.row[late.step] + 1)
+    reason = np.where(state == WAITING, known, waker[which])
     return {
         "row": intervals.row[which].astype(np.int32),
         "state": state.astype(np.uint8),

@@ -2209,10 +2209,25 @@ class Timeline {
       if (text) out.push(h("code", {}, text));
     }
     if (state === RUNNING && reason > 0) out.push(h("div", {}, `driven by ${side.name(reason - 1)}`));
-    if (state === READY) out.push(h("div", {}, reason > 0 ? `woken by ${side.name(reason - 1)}` : "woken by a timer, a descriptor, or at its beginning"));
+    if (state === READY && reason < 0) out.push(h("div", {}, this.toldLate(side, bars, i)));
+    else if (state === READY) out.push(h("div", {}, reason > 0 ? `woken by ${side.name(reason - 1)}` : "woken by a timer, a descriptor, or at its beginning"));
     const next = i + 1;
     if (state === WAITING && next < bars.start[bars.row[i] + 1] && bars.state[next] === READY && bars.reason[next] > 0) out.push(h("div", {}, `until ${side.name(bars.reason[next] - 1)} woke it`));
     return out;
+  }
+
+  // Whose step held the thread when the time of this one's wait was over, and until when.
+  toldLate(side, bars, i) {
+    const by = -bars.reason[i] - 1, name = side.name(by), from = bars.begin[i], to = bars.end[i];
+    const at = (time) => moment(time, Math.max((to - from) / 20, 1e-9));
+    const before = i > bars.start[bars.row[i]] && bars.state[i - 1] === WAITING ? side.reasons[bars.reason[i - 1]] : null;
+    const what = before && before.verb === "sleep" ? "its sleep" : before ? `the time for its ${before.verb}` : "its time";
+    let until = -1, most = 0;
+    for (let j = bars.after(by, from, "time"); j < bars.start[by + 1] && bars.begin[j] < to; j++) {
+      const held = Math.min(bars.end[j], to) - Math.max(bars.begin[j], from);
+      if (bars.state[j] === RUNNING && held > most) { most = held; until = bars.end[j]; }
+    }
+    return `${what} was over at ${at(from)}, but ${name} held the thread${until < 0 ? "" : ` until ${at(until)}`}`;
   }
 
   span(begin, end) {

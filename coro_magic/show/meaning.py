@@ -15,6 +15,7 @@ from ..engines.slow import SlowStep
 from ..language import State, Task
 from ..measure.repeats import Repeats
 from ..measure.run import Run
+from .late import late, told_in_full
 from .side import NOT_BEGUN, few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged
@@ -34,6 +35,7 @@ from .words import (
 _SHORT_STEP = 50e-6  # seconds; steps so short are worth less than a switch between threads
 _FEW_SWITCHES = 20  # a coroutine
 _MOST_ERRORS = 3
+_MUCH = 0.02  # of the run; to be late by less is not worth a sentence
 
 
 @dataclass(frozen=True)
@@ -286,13 +288,29 @@ def _sparing(run: Run) -> str:
 
 
 def _slow(run: Run, facts: _Facts) -> list[str]:
-    lines = [_sentence(line) for line in slow_lines(run)]
-    if lines or not facts.known or run.count == 0:
+    held_up = _late(run)
+    lines = [_sentence(line) for line in slow_lines(run)] + held_up
+    if len(lines) > len(held_up) or not facts.known or run.count == 0:
         return lines
     limit = slow_limit(run)
     if np.isinf(limit):
+        return held_up
+    return [*held_up, f"No step went on for {duration(limit)} or longer without a switch."]
+
+
+def _late(run: Run) -> list[str]:
+    """Say who was late by most because another one held the thread, if that is much of the run."""
+    if not few_events(run.trace) or run.trace.unit != "coroutine":
         return []
-    return [f"No step went on for {duration(limit)} or longer without a switch."]
+    intervals = run.trace.intervals()
+    found = late(intervals, [process.first for process in run.processes])
+    if not len(found) or np.max(found.held) < _MUCH * run.elapsed:
+        return []
+    worst = int(np.argmax(found.held))
+    said = told_in_full(run.trace, intervals, int(found.stay[worst]), int(found.step[worst]))
+    often = "" if len(found) == 1 else f"{number(len(found))} times, "
+    added = "" if len(found) == 1 else " all added up"
+    return [f"{said} (late {often}by {duration(float(found.held.sum()))}{added})."]
 
 
 def _unswitched(run: Run, facts: _Facts) -> list[str]:

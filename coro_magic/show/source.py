@@ -21,6 +21,7 @@ from .card import card
 from .columns import bar_columns, of_library, packed, reasons, row_columns, short_file
 from .critical import critical_path
 from .edges import edge_columns
+from .late import NOBODY, Late, late
 from .levels import Levels, View
 from .side import ANY_WAIT, MOST_SLOW, RUNNING, Side, read, waits_of
 from .text import error_text, one_line
@@ -52,6 +53,13 @@ class _SideData:
             return self.side.intervals
         trace = self.run.trace
         return trace.intervals(self.side.seconds) if trace.detailed else None
+
+    @cached_property
+    def late(self) -> Late:
+        """Which bars were late because of which steps."""
+        if self.intervals is None or self.run.trace.unit != "coroutine":
+            return NOBODY
+        return late(self.intervals, [process.first for process in self.run.processes])
 
     @cached_property
     def levels(self) -> Levels:
@@ -112,7 +120,7 @@ class Source:
         }
         if everything:
             meta["cards"] = {
-                f"{number}:{row}": card(data.run, row, data.intervals)
+                f"{number}:{row}": card(data.run, row, data.intervals, data.late)
                 for number, data in enumerate(self._sides)
                 for row in range(min(len(data.run.trace), MOST_CARDS))
             }
@@ -141,7 +149,8 @@ class Source:
         if kind == "cells":
             return self._view(data, at, request)
         if kind == "card":
-            return {"kind": "card", "card": card(data.run, int(request["row"]), data.intervals)}, []
+            row = int(request["row"])
+            return {"kind": "card", "card": card(data.run, row, data.intervals, data.late)}, []
         if kind == "edges":
             return self._edges(data, int(request["row"]))
         raise ValueError(f"there is nothing of the kind {one_line(kind, 40)}")
@@ -158,7 +167,7 @@ class Source:
         few = data.levels.bars(view)
         if few is not None and data.intervals is not None:
             buffers: list[bytes] = []
-            columns = packed("bar", bar_columns(data.intervals, few), buffers)
+            columns = packed("bar", bar_columns(data.intervals, few, data.late), buffers)
             return {"kind": "bars", **told, "columns": columns}, buffers
         cells = data.levels.cells(view)
         told |= {"lines": cells.shape[0], "bins": cells.shape[1], "turns": data.levels.turns}
@@ -204,9 +213,9 @@ class Source:
         if intervals is not None and len(intervals):
             columns |= packed("edge", edge_columns(trace, intervals), buffers)
             if trace.unit == "coroutine":
-                columns |= packed("path", critical_path(intervals, trace.parents()), buffers)
+                columns |= packed("path", critical_path(intervals, trace.parents(), data.late), buffers)
         if whole and intervals is not None:
-            columns |= packed("bar", bar_columns(intervals), buffers)
+            columns |= packed("bar", bar_columns(intervals, late=data.late), buffers)
         elif not data.side.empty:
             lines, bins = _PAGE if everything else _FIRST
             view = View(0.0, data.side.seconds, False, 0, len(trace), lines, bins).checked(len(trace))

@@ -49,7 +49,7 @@ def stays(trace: Trace, name: str) -> list[tuple[int, float, float]]:
 def held_up(clock: Stopped, waits: Callable[[], Any], steps: int = 4, seconds: float = 100.0) -> Any:
     """Give a body with one coroutine that waits, and one that holds the thread again and again.
 
-    At the end of its step it is in the queue before the one whose time is over is: that waits for two of them.
+    At the end of its step it is in the queue before the one whose time is over: that waits for two of them.
     """
 
     def sleeper() -> Iterator[Any]:
