@@ -435,8 +435,9 @@ class Trace(Journal):
         return edges, np.cumsum(counts)
 
     def log(self) -> str:
-        """Give the events as text, one line each, in the order in which they happened.
+        """Give the events as text, one line each, in the order in which they were written.
 
+        Whom a timer wakes comes when the scheduler gets round to it, with the time at which it was due.
         With a virtual clock and a seed, the same program gives the same log, byte for byte.
         """
         lines = []

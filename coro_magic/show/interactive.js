@@ -2219,14 +2219,15 @@ class Timeline {
   // Whose step held the thread when the time of this one's wait was over, and until when.
   toldLate(side, bars, i) {
     const by = -bars.reason[i] - 1, name = side.name(by), from = bars.begin[i], to = bars.end[i];
-    const at = (time) => moment(time, Math.max((to - from) / 20, 1e-9));
     const before = i > bars.start[bars.row[i]] && bars.state[i - 1] === WAITING ? side.reasons[bars.reason[i - 1]] : null;
     const what = before && before.verb === "sleep" ? "its sleep" : before ? `the time for its ${before.verb}` : "its time";
     let until = -1, most = 0;
     for (let j = bars.after(by, from, "time"); j < bars.start[by + 1] && bars.begin[j] < to; j++) {
       const held = Math.min(bars.end[j], to) - Math.max(bars.begin[j], from);
-      if (bars.state[j] === RUNNING && held > most) { most = held; until = bars.end[j]; }
+      // Of several that are about as long the last: as in late.py.
+      if (bars.state[j] === RUNNING && held > 0 && held >= 0.9 * most) { most = held; until = bars.end[j]; }
     }
+    const at = (time) => (duration(from) === duration(until) ? moment(time, Math.max((to - from) / 20, 1e-9)) : duration(time));
     return `${what} was over at ${at(from)}, but ${name} held the thread${until < 0 ? "" : ` until ${at(until)}`}`;
   }
 

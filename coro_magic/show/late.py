@@ -17,6 +17,7 @@ from .text import duration, one_line
 
 _LEAST = 1e-3  # seconds of one step; to be late by less is in the nature of taking turns
 _SHARE = 0.2  # of the time in which somebody was ready
+_ABOUT = 0.9  # of the length of another step: about as long
 _LOOKED_AT = 64  # steps in that time, the first ones
 
 
@@ -29,20 +30,24 @@ class Late:
     stay:
         An index into the intervals: that in which it was ready. The one before it is the wait.
     step:
-        An index into the intervals: the step that held the thread for the largest part of that.
+        An index into the intervals: the step that held the thread for the largest part of that; of several
+        that are about as long the last.
     held:
         For how long it did, in seconds.
+    by:
+        How long it was ready in all, in seconds.
     """
 
     stay: Ints
     step: Ints
     held: Floats
+    by: Floats
 
     def __len__(self) -> int:
         return len(self.stay)
 
 
-NOBODY = Late(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+NOBODY = Late(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
 def late(intervals: Intervals, firsts: Sequence[int] = ()) -> Late:
@@ -66,8 +71,8 @@ def late(intervals: Intervals, firsts: Sequence[int] = ()) -> Late:
     for low, high in zip([0, *edges], edges, strict=False):
         own = [which[(row[which] >= low) & (row[which] < high)] for which in (stays, steps)]
         found.append(_held_up(intervals, *own))
-    joined = [np.concatenate(columns) for columns in zip(*found, strict=True)]
-    return Late(*joined)
+    stay, step, held = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return Late(stay, step, held, end[stay] - begin[stay])
 
 
 def _held_up(intervals: Intervals, stays: Ints, steps: Ints) -> tuple[Ints, Ints, Floats]:
@@ -82,8 +87,9 @@ def _held_up(intervals: Intervals, stays: Ints, steps: Ints) -> tuple[Ints, Ints
     while len(left):
         step = steps[at[left]]
         held = np.minimum(end[step], end[stays[left]]) - np.maximum(begin[step], begin[stays[left]])
-        more = left[held > most[left]]
-        which[more], most[more] = step[held > most[left]], held[held > most[left]]
+        so_long = held >= _ABOUT * most[left]
+        more = left[so_long]
+        which[more], most[more] = step[so_long], held[so_long]
         at[left] += 1
         left = left[at[left] < last[left]]
     enough = (most >= _LEAST) & (most >= _SHARE * (end[stays] - begin[stays]))

@@ -306,11 +306,12 @@ def _late(run: Run) -> list[str]:
     found = late(intervals, [process.first for process in run.processes])
     if not len(found) or np.max(found.held) < _MUCH * run.elapsed:
         return []
-    worst = int(np.argmax(found.held))
+    # The first of those that are about as late.
+    worst = int(np.argmax(found.by >= 0.9 * np.max(found.by)))
     said = told_in_full(run.trace, intervals, int(found.stay[worst]), int(found.step[worst]))
     often = "" if len(found) == 1 else f"{number(len(found))} times, "
     added = "" if len(found) == 1 else " all added up"
-    return [f"{said} (late {often}by {duration(float(found.held.sum()))}{added})."]
+    return [f"{said} (late {often}by {duration(float(found.by.sum()))}{added})."]
 
 
 def _unswitched(run: Run, facts: _Facts) -> list[str]:

@@ -78,6 +78,22 @@ def test_of_several_steps_it_is_the_longest() -> None:
     assert found.row[late(found).step].tolist() == [2]
 
 
+def test_of_several_steps_that_are_as_long_it_is_the_last() -> None:
+    trace = Trace()
+    for name in ("sleeper", "blocker"):
+        trace.born(name, -1, 0, 0.0)
+    trace.write((0, trace.code(WAITS, "sleep", None), 0.01))
+    for end in (0.51, 1.02, 1.5):
+        trace.write((1, YIELDED, end))
+    trace.write((0, WOKEN, 0.01))
+    trace.write((0, ENDED, 1.51))
+    trace.close(1.51, 5)
+    found = trace.intervals()
+    them = late(found)
+    assert found.end[them.step].tolist() == [1.5]
+    assert them.by == pytest.approx([1.49])
+
+
 def test_whom_a_message_woke_was_not_late_but_waited_for_it() -> None:
     trace = Trace()
     for name in ("taker", "giver"):
@@ -136,7 +152,8 @@ def test_what_it_means_says_in_one_sentence_who_was_late_and_because_of_whom() -
     text = said(held_up())
     assert "sleeper's sleep was over at 0.11 s, but blocker held the thread until 0.51 s" in text
     assert text.count("held the thread until") == 1 and "3 times" in text
-    assert "(late by 0.40 s)" in said(held_up(naps=1))
+    # Until it ran: the blocker had one more step to make.
+    assert "(late by 0.41 s)" in said(held_up(naps=1))
 
 
 @pytest.mark.parametrize("times", [{"nap": 0.5}, {"nap": 0.49}])
