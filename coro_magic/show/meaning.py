@@ -309,9 +309,10 @@ def _late(run: Run) -> list[str]:
     # The first of those that are about as late.
     worst = int(np.argmax(found.by >= 0.9 * np.max(found.by)))
     said = told_in_full(run.trace, intervals, int(found.stay[worst]), int(found.step[worst]))
-    often = "" if len(found) == 1 else f"{number(len(found))} times, "
-    added = "" if len(found) == 1 else " all added up"
-    return [f"{said} (late {often}by {duration(float(found.by.sum()))}{added})."]
+    late_by = f"late by {duration(float(found.by.sum()))}"
+    if len(found) > 1:
+        late_by = f"the like happened {number(len(found))} times: {late_by}, all added up"
+    return [f"{said} ({late_by})."]
 
 
 def _unswitched(run: Run, facts: _Facts) -> list[str]:
