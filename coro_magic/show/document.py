@@ -56,13 +56,14 @@ did: the constants here and in `outcomes`.
     Of the trace: seconds; the steps that it counted, those of generators driven by hand left out.
 ``timeline``
     None without a trace. Of a run with few enough events ``{"kind": "events"}``, with ``kinds``, a list of
-    their names, and a table of them in the order in which they happened, with the columns ``row``, ``code``
-    and ``time``. ``code % 16`` is an index into ``kinds``, and ``code // 16`` one into ``reasons`` or, of
-    ``"woken"``, the row that did it plus 1, 0 for nobody. A step (``yielded``, ``waits``, ``ended``) begins
-    where the step before it ended, or at an ``idle`` in between; the row runs until its time, and then is
-    ready, waits or has ended. ``born`` and ``woken`` make a row ready; ``resumed`` lets it run, and
-    ``suspended`` wait; ``closed``, ``closed_waiting`` and ``stopped`` end one that was ready, waited or ran;
-    with ``born_waiting`` one comes to be that waits.
+    their names, and a table of them in the order in which they were written, with the columns ``row``,
+    ``code`` and ``time``. The ``woken`` of a timer, written when the scheduler comes to it, has the time at
+    which that was due. ``code % 16`` is an index into ``kinds``, and ``code // 16`` one into ``reasons``
+    or, of ``"woken"``, the row that did it plus 1, 0 for nobody. A step (``yielded``, ``waits``, ``ended``)
+    begins where the step before it ended, or at an ``idle`` in between; the row runs until its time, and
+    then is ready, waits or has ended. ``born`` and ``woken`` make a row ready; ``resumed`` lets it run, and
+    ``suspended`` wait; ``closed``, ``closed_waiting`` and ``stopped`` end one that was ready, waited or
+    ran; with ``born_waiting`` one comes to be that waits.
     Of a longer run ``{"kind": "cells"}``: ``rows_per_group``; ``cells``, of shape (groups, bins, 3), the mean
     numbers of a group's rows that were ready, running and waiting, in bins that divide ``duration`` evenly;
     and ``resumptions``, how many there had been by so many moments, evenly apart from 0 to ``duration``.
