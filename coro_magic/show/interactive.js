@@ -1,4 +1,4 @@
-// The interactive timeline: coroutines above, threads below, on one axis.
+// The interactive timeline: coroutines above, threads and whoever else ran the program below, on one axis.
 //
 // One file without imports, so that it runs in every front end and inside a saved page, and asks for
 // nothing over a network. What it draws comes as binary columns (see `source.py`); where there are too many
@@ -45,7 +45,7 @@ function number(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-// Of a coroutine's side its switches, of threads their resumptions: when the system switched them nobody saw.
+// Who takes turns is switched; of threads their resumptions are told: when the system switched them nobody saw.
 function switched(side, count) { return side.takesTurns ? counted(count, "switch", "switches") : counted(count, "resumption"); }
 
 function counted(value, noun, plural = `${noun}s`) { return `${number(value)} ${value === 1 ? noun : plural}`; }
@@ -79,6 +79,17 @@ function niceStep(span, most) {
   const power = 10 ** Math.floor(Math.log10(rough));
   for (const factor of [1, 2, 5]) if (power * factor >= rough) return power * factor;
   return power * 10;
+}
+
+// Heights for bands that want `natural`, with room for `most` together: who wants little gets it, the others share the rest.
+function sharedOut(natural, most) {
+  const heights = new Array(natural.length);
+  let left = most, waiting = natural.length;
+  for (const i of natural.map((_, at) => at).sort((a, b) => natural[a] - natural[b])) {
+    heights[i] = Math.min(natural[i], left / waiting--);
+    left -= heights[i];
+  }
+  return heights;
 }
 
 function clamp(value, low, high) { return value < low ? low : value > high ? high : value; }
@@ -193,7 +204,8 @@ class Side {
       sbegin: columns["path.sbegin"], send: columns["path.send"],
     } : null;
     this.empty = meta.empty || (this.rows ? "" : `no ${this.unit} ran`);
-    this.takesTurns = this.unit === "coroutine";
+    this.called = meta.name || "coroutines";
+    this.takesTurns = meta.takes_turns !== false;
   }
 
   name(row) {
@@ -728,6 +740,8 @@ class Timeline {
       side, top: 0, zoom: 1, folded: new Set(), opened: new Set(), version: 0, raster: new Raster(),
       whole: {}, sharp: null, detail: null, message: "", box: { y: 0, plotY: 0, plotH: 0, flags: 0, height: 0 },
     }));
+    // Those in view; with more than two sides one of them may be chosen to stand alone beside the coroutines.
+    this.bands = this.rows;
     this.selected = null; this.focused = null; this.hover = null; this.step = null;
     this.arrows = false; this.critical = false; this.askedEdges = new Map();
     this.dirty = { base: false, over: false, mini: false };
@@ -759,6 +773,7 @@ class Timeline {
     this.axisSelect.value = this.axis;
     this.orderSelect = h("select", { "data-testid": "coro-order" }, ORDERS.map(option));
     this.orderSelect.value = this.order;
+    this.besideSelect = h("select", { "data-testid": "coro-beside" }, option(["all", "all"]), sides.slice(1).map((side) => option([String(side.index), side.called])));
     this.textInput = h("input", { type: "search", placeholder: "name", "data-testid": "coro-filter", "aria-label": "Show only rows whose name contains", spellcheck: "false" });
     this.stateSelect = h("select", { "data-testid": "coro-state", "aria-label": "Show only rows that ended in this state" }, option(["-2", "any end"]),
       [...states].sort((a, b) => a - b).map((s) => option([String(s), s < 0 ? "no end" : STATES[s]])));
@@ -775,6 +790,7 @@ class Timeline {
     this.buttons.help.setAttribute("aria-expanded", "false");
     this.tools = h("div", { class: "coro-tools", role: "toolbar", "aria-label": "Timeline" },
       h("label", {}, "Axis", this.axisSelect), h("label", {}, "Rows", this.orderSelect),
+      sides.length > 2 ? h("label", {}, "Beside", this.besideSelect) : null,
       h("label", {}, "Find", this.textInput), this.stateSelect, h("span", { class: "coro-push" }),
       this.buttons.arrows, this.buttons.critical, this.buttons.out, this.buttons.in, this.buttons.fit, this.buttons.fitFirst, this.buttons.help);
     this.help = h("div", { class: "coro-help", hidden: true, role: "list" }, KEYS.map(([key, what]) => h("div", { role: "listitem" }, h("b", {}, key), h("span", {}, what))));
@@ -786,10 +802,11 @@ class Timeline {
     this.stage = h("div", { class: "coro-stage" }, this.canvas, this.over);
     this.mini = h("canvas", { class: "coro-mini", "aria-hidden": "true", "data-testid": "coro-mini" });
     this.note = h("div", { class: "coro-note", "data-testid": "coro-note" });
+    this.missing = (this.meta.missing || []).map(({ name, why }) => h("div", { class: "coro-note", "data-testid": "coro-missing" }, `${name}: no run to compare with: ${why}`));
     this.legend = h("div", { class: "coro-legend", "data-testid": "coro-legend" });
     this.live = h("div", { class: "coro-live", "aria-live": "polite", "data-testid": "coro-live" });
     this.card = h("aside", { class: "coro-card", tabindex: "-1", "aria-label": "Coroutine", "data-testid": "coro-card", hidden: true });
-    this.main = h("div", { class: "coro-main" }, this.stage, this.mini, this.legend, this.note, this.tip);
+    this.main = h("div", { class: "coro-main" }, this.stage, this.mini, this.legend, this.note, this.missing, this.tip);
     this.root = h("div", { class: "coro-timeline", "data-testid": "coro-timeline" }, h("style", {}, STYLE),
       this.tools, this.help, h("div", { class: "coro-body" }, this.main, this.card), this.live);
     const { steps } = this.meta;
@@ -797,21 +814,15 @@ class Timeline {
       this.stepper = new Stepper(this, steps);
       this.root.insertBefore(this.stepper.root, this.live);
     }
-    // Only where the coroutines take a small part of the axis does it bring anything.
-    this.buttons.fitFirst.hidden = sides.length < 2 || this.full(0) > 0.75 * this.full();
     this.buttons.arrows.disabled = !sides.some((side) => side.cellsMode || (side.edges && side.edges.from.length));
     this.buttons.critical.disabled = !sides.some((side) => side.path);
     this.buttons.critical.hidden = this.buttons.critical.disabled;
-    if (this.source.saved && sides.some((side) => side.cellsMode)) {
-      for (const one of [this.axisSelect, this.orderSelect, this.textInput, this.stateSelect]) {
-        one.disabled = true;
-        one.title = "A run this long can only be arranged in the notebook, with its kernel.";
-      }
-    }
+    this.offer();
     this.element.append(this.root);
 
     on(this.axisSelect, "change", () => this.setAxis(this.axisSelect.value));
     on(this.orderSelect, "change", () => this.setOrder(this.orderSelect.value));
+    on(this.besideSelect, "change", () => this.setBeside(this.besideSelect.value));
     on(this.textInput, "input", () => { this.filter.text = this.textInput.value; this.rearrange(); });
     on(this.stateSelect, "change", () => { this.filter.state = Number(this.stateSelect.value); this.rearrange(); });
     on(this.buttons.in, "click", () => this.zoom(0.5));
@@ -836,6 +847,17 @@ class Timeline {
     on(this.canvas, "focus", () => { this.want("over"); });
     on(this.canvas, "blur", () => { this.want("over"); });
     this.gestures();
+  }
+
+  // What the tools can do with the bands in view.
+  offer() {
+    // Only where the coroutines take a small part of the axis does it bring anything.
+    this.buttons.fitFirst.hidden = this.bands.length < 2 || this.full(0) > 0.75 * this.full();
+    const fixed = this.source.saved && this.bands.some(({ side }) => side.cellsMode);
+    for (const one of [this.axisSelect, this.orderSelect, this.textInput, this.stateSelect]) {
+      one.disabled = fixed;
+      one.title = fixed ? "A run this long can only be arranged in the notebook, with its kernel." : "";
+    }
   }
 
   watch() {
@@ -889,7 +911,7 @@ class Timeline {
 
   // The length of the axis; a little more than the run, so that what happens at the very end is seen.
   full(side = -1) {
-    const chosen = side < 0 ? this.sides : this.sides.slice(side, side + 1);
+    const chosen = side < 0 ? this.bands.map((rows) => rows.side) : this.sides.slice(side, side + 1);
     const most = Math.max(0, ...chosen.map((one) => one.length(this.axis)).filter(Number.isFinite));
     return (most > 0 ? most : 1) * 1.012;
   }
@@ -953,12 +975,28 @@ class Timeline {
     this.rearrange();
   }
 
+  // Show all sides, or the coroutines and one other side, given by its number.
+  setBeside(which) {
+    const whole = this.x0 <= 0 && this.x1 >= this.full();
+    this.besideSelect.value = which;
+    this.bands = which === "all" ? this.rows : this.rows.filter(({ side }) => side.index === 0 || String(side.index) === which);
+    this.focused = this.hover = this.glide = null;
+    this.hideTip();
+    if (this.selected && !this.bands.includes(this.rows[this.selected.side])) this.closeCard();
+    this.offer();
+    // What was looked at stays in view, as far as the axis still reaches.
+    this.setView(this.x0, whole ? this.full() : this.x1);
+    this.resize();
+    this.drawLegend();
+    this.want("base");
+  }
+
   rearrange() {
     for (const rows of this.rows) this.arrangeRows(rows);
     this.focused = null;
     this.resize();
     this.want("base");
-    const all = this.rows.reduce((sum, rows) => sum + rows.side.rows, 0), hits = this.rows.reduce((sum, rows) => sum + rows.lines.hits, 0);
+    const all = this.bands.reduce((sum, rows) => sum + rows.side.rows, 0), hits = this.bands.reduce((sum, rows) => sum + rows.lines.hits, 0);
     if (hits < all) this.say(`${number(hits)} of ${counted(all, "row")}`); else this.say("");
   }
 
@@ -993,7 +1031,7 @@ class Timeline {
     const { context } = this;
     context.font = this.font(12);
     let widest = 0;
-    for (const { side, lines } of this.rows) {
+    for (const { side, lines } of this.bands) {
       for (let line = 0, step = Math.max(1, Math.ceil(lines.count / 60)); line < lines.count; line += step) {
         widest = Math.max(widest, context.measureText(this.labelOf(side, lines, line)).width + 12 * (lines.depth ? lines.depth[line] : 0));
       }
@@ -1003,16 +1041,13 @@ class Timeline {
     this.width = width; this.dpr = dpr;
     this.plotX = this.gutter; this.plotW = Math.max(20, width - this.gutter - BAR_RIGHT);
     const most = clamp((window.innerHeight || 800) * (this.source.saved ? 0.7 : 0.6), 260, 640);
-    const usual = this.rows.every(({ lines }) => lines.count <= 8) ? 27 : 22;
-    const natural = this.rows.map(({ side, lines }) => (side.empty ? 34 : Math.max(heightOf(lines) * (this.tall(lines) ? 76 : usual), 30)));
-    const sum = natural.reduce((a, b) => a + b, 0);
-    let heights = natural;
-    if (sum > most && natural.length === 2) {
-      const [a, b] = natural;
-      heights = a <= most / 2 ? [a, most - a] : b <= most / 2 ? [most - b, b] : [most / 2, most / 2];
-    } else if (sum > most) heights = natural.map((one) => Math.min(one, most));
+    const usual = this.bands.every(({ lines }) => lines.count <= 8) ? 27 : 22;
+    const natural = this.bands.map(({ side, lines }) => (side.empty ? 34 : Math.max(heightOf(lines) * (this.tall(lines) ? 76 : usual), 30)));
+    // Many bands may take more of the window, as long as the axis over them stays in view.
+    const inWindow = 0.85 * (window.innerHeight || 800) - AXIS - natural.length * (CAPTION + GAP);
+    const heights = sharedOut(natural, natural.length > 2 ? Math.max(most, inWindow) : most);
     let y = AXIS;
-    this.rows.forEach((rows, i) => {
+    this.bands.forEach((rows, i) => {
       const { side, box } = rows;
       const texts = side.marks.length + (side.slow.length ? Math.min(side.slow.length, 3) : 0);
       box.flags = side.empty ? 0 : Math.min(texts, texts > 4 ? FLAG_LINES : 2) * FLAG + (side.slow.length ? 9 : 0);
@@ -1021,7 +1056,7 @@ class Timeline {
       box.plotH = Math.round(heights[i]);
       y = box.plotY + box.plotH + GAP;
     });
-    if (!this.rows.length) y += 40;
+    if (!this.bands.length) y += 40;
     this.height = Math.round(y);
     this.stage.style.height = `${this.height}px`;
     this.root.style.setProperty("--coro-card-height", `${Math.max(this.height + MINI, 320)}px`);
@@ -1032,7 +1067,7 @@ class Timeline {
     this.mini.width = Math.round(width * dpr); this.mini.height = Math.round(MINI * dpr);
     this.mini.style.height = `${MINI}px`;
     this.miniature = null;
-    for (const rows of this.rows) this.settle(rows);
+    for (const rows of this.bands) this.settle(rows);
     // At once: a canvas that got another size is blank until it is drawn.
     this.dirty.base = true;
     this.draw();
@@ -1138,9 +1173,9 @@ class Timeline {
     c.fillStyle = this.paper;
     c.fillRect(0, 0, this.width, this.height);
     const ticks = this.ticks();
-    for (const rows of this.rows) this.drawSide(rows, ticks);
+    for (const rows of this.bands) this.drawSide(rows, ticks);
     this.drawAxis(ticks);
-    if (!this.rows.length) {
+    if (!this.bands.length) {
       c.fillStyle = theme.faint; c.font = this.font(13); c.textAlign = "center"; c.textBaseline = "middle";
       c.fillText("There is nothing to show.", this.width / 2, AXIS + 20);
     }
@@ -1175,9 +1210,7 @@ class Timeline {
   }
 
   caption(side) {
-    const { count, ran } = side.meta;
-    const noun = side.takesTurns ? `${counted(count, "coroutine")}, ${ran}` : count === 1 ? "1 thread" : `${number(count)} threads, one per coroutine`;
-    return [noun, `${side.meta.complete === false ? "more than " : ""}${duration(side.seconds)}${side.virtual || side.meta.virtual ? " of virtual time" : ""}, ${switched(side, side.switches)}`];
+    return [side.meta.who || "", `${side.meta.complete === false ? "more than " : ""}${duration(side.seconds)}${side.virtual || side.meta.virtual ? " of virtual time" : ""}, ${switched(side, side.switches)}`];
   }
 
   drawSide(rows, ticks) {
@@ -1342,9 +1375,9 @@ class Timeline {
   }
 
   askLater() {
-    if (!this.rows.some((rows) => this.wantsMore(rows))) return;
+    if (!this.bands.some((rows) => this.wantsMore(rows))) return;
     clearTimeout(this.asking);
-    this.asking = setTimeout(() => { for (const rows of this.rows) if (this.wantsMore(rows)) this.askView(rows); }, DEBOUNCE);
+    this.asking = setTimeout(() => { for (const rows of this.bands) if (this.wantsMore(rows)) this.askView(rows); }, DEBOUNCE);
   }
 
   // Nothing is asked twice: what came, or that nothing came, stays so until the view moves.
@@ -1673,8 +1706,8 @@ class Timeline {
     c.fillStyle = theme.lane; c.fillRect(plotX, 3, plotW, MINI - 6);
     const full = this.full();
     this.miniature.forEach((image, i) => {
-      const { side } = this.rows[i];
-      const each = (MINI - 8) / this.rows.length;
+      const { side } = this.bands[i];
+      const each = (MINI - 8) / this.bands.length;
       c.imageSmoothingEnabled = false;
       c.drawImage(image, plotX, 4 + i * each, (side.length(this.axis) / full) * plotW, each - 1);
     });
@@ -1691,7 +1724,7 @@ class Timeline {
 
   // Both sides' states over the whole run, all rows together.
   makeMiniature() {
-    return this.rows.map((rows) => {
+    return this.bands.map((rows) => {
       const { side } = rows;
       const wide = Math.max(1, Math.round(this.plotW)), high = 24;
       const raster = new Raster().resize(wide, high);
@@ -1772,7 +1805,7 @@ class Timeline {
     const { theme } = this;
     const wanted = [];
     if (this.critical) {
-      for (const rows of this.rows) {
+      for (const rows of this.bands) {
         if (!rows.side.path) continue;
         const own = [...new Set(rows.side.path.row)];
         if (own.length <= 24) for (const row of own) wanted.push([rows, rows.lines.lineOf[row], theme.ink]);
@@ -1803,7 +1836,7 @@ class Timeline {
 
   drawCritical(c) {
     const { theme, plotX, plotW } = this;
-    for (const rows of this.rows) {
+    for (const rows of this.bands) {
       const { side, box, lines } = rows;
       const { path } = side;
       if (!path) continue;
@@ -1847,7 +1880,7 @@ class Timeline {
   drawArrows(c) {
     const { theme, plotX, plotW } = this;
     let hidden = 0, shown = 0;
-    for (const rows of this.rows) {
+    for (const rows of this.bands) {
       const { box, lines } = rows;
       const { edges, own } = this.edgesOf(rows);
       if (!edges) continue;
@@ -1891,7 +1924,7 @@ class Timeline {
   // ------------------------------------------------------------ the legend
 
   drawLegend() {
-    const { theme, waits } = this;
+    const { theme, waits } = this, shown = this.bands.map((rows) => rows.side);
     const items = [];
     const sample = (paint, text) => {
       const canvas = h("canvas", { width: 40, height: 28, "aria-hidden": "true" });
@@ -1902,20 +1935,20 @@ class Timeline {
     };
     const bar = (colour, share) => (c) => { c.fillStyle = colour; const high = Math.round(14 * share); c.fillRect(0, (14 - high) / 2, 20, high); };
     sample(bar(theme.running, HEIGHTS[RUNNING]), "running");
-    if (this.sides.some((side) => !side.takesTurns)) sample(bar(theme.active, HEIGHTS[RUNNING]), "running, or waiting for the GIL");
+    if (shown.some((side) => !side.takesTurns)) sample(bar(theme.active, HEIGHTS[RUNNING]), "running, or waiting for the GIL");
     sample(bar(theme.ready, HEIGHTS[READY]), "ready, waiting for its turn");
     for (const verb of waits) sample(bar(waitColour(theme, waits, verb), HEIGHTS[WAITING]), waitLabel(verb));
     const all = new Set();
-    for (const side of this.sides) for (let row = 0; row < side.rows; row++) all.add(side.final[row]);
+    for (const side of shown) for (let row = 0; row < side.rows; row++) all.add(side.final[row]);
     for (const state of [FAILED, CANCELLED, LEFT_OVER]) {
       if (all.has(state)) sample((c) => glyph(c, state, 10, 7, 4.5, theme, this.paper), state === LEFT_OVER ? "left over, still waiting" : STATES[state]);
     }
-    if (this.sides.some((side) => side.slow.length)) {
+    if (shown.some((side) => side.slow.length)) {
       sample((c) => { c.fillStyle = theme.running; c.fillRect(0, 1, 20, 12); c.fillStyle = this.hatch(); c.fillRect(0, 1, 20, 12); c.strokeStyle = theme.ink; c.strokeRect(0.5, 1.5, 19, 11); }, "held the thread for long");
     }
-    if (this.sides.some((side) => side.marks.length)) sample((c) => { c.strokeStyle = theme.mark; c.setLineDash([4, 3]); c.beginPath(); c.moveTo(10, 0); c.lineTo(10, 14); c.stroke(); }, "mark");
+    if (shown.some((side) => side.marks.length)) sample((c) => { c.strokeStyle = theme.mark; c.setLineDash([4, 3]); c.beginPath(); c.moveTo(10, 0); c.lineTo(10, 14); c.stroke(); }, "mark");
     const kinds = new Set();
-    for (const side of this.sides) if (side.edges) for (let i = 0; i < side.edges.kind.length && kinds.size < 4; i++) kinds.add(side.edges.kind[i]);
+    for (const side of shown) if (side.edges) for (let i = 0; i < side.edges.kind.length && kinds.size < 4; i++) kinds.add(side.edges.kind[i]);
     this.kinds = kinds;
     this.legend.replaceChildren(...items);
     this.arrowLegend = [...kinds].sort().map((kind) => {
@@ -1931,7 +1964,7 @@ class Timeline {
   // ------------------------------------------------------------ pointer and keys
 
   hit(px, py) {
-    for (const rows of this.rows) {
+    for (const rows of this.bands) {
       const { box, lines, side } = rows;
       if (side.empty || !lines.count || py < box.plotY || py >= box.plotY + box.plotH) continue;
       const line = this.lineAt(rows, py);
@@ -2081,12 +2114,12 @@ class Timeline {
   }
 
   eachZoom(factor) {
-    const chosen = this.focused ? [this.rows[this.focused.side]] : this.rows;
+    const chosen = this.focused ? [this.rows[this.focused.side]] : this.bands;
     for (const rows of chosen) this.zoomRows(rows, factor, this.focused ? this.lineY(rows, this.focused.line) : null);
   }
 
   moveFocus(by) {
-    const filled = this.rows.filter((rows) => rows.lines.count && !rows.side.empty);
+    const filled = this.bands.filter((rows) => rows.lines.count && !rows.side.empty);
     if (!filled.length) return;
     let { side, line } = this.focused || { side: filled[0].side.index, line: by > 0 ? -1 : 1 };
     line += by;

@@ -95,7 +95,7 @@ class Levels:
         self._per_group = 1  # rows in a group of it
         self.line_of_row: Ints = np.arange(len(trace), dtype=np.int64)
         self.display = len(trace)
-        self.turns = trace.unit == "coroutine"
+        self.turns = trace.unit != "thread"
 
     def order(self, line_of_row: NDArray[np.int32], display: int) -> None:
         """Say at which of `display` lines each row is shown, -1 for nowhere; shape (rows,).

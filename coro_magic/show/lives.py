@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from ..engines.trace import Trace
 from ..measure.run import Run
 from . import palette
 from .sheet import WIDTH, Sheet, amount, label_of, own_style, say, time_axis
-from .side import NOT_BEGUN, WAITING, Floats, wait_word
+from .side import NOT_BEGUN, WAITING, Floats, runs_of, wait_word
 from .text import count, duration, number, one_line
 
 MOST_BARS = 20
@@ -21,6 +21,7 @@ MOST_REASONS = 6
 _BAR = 0.2  # inches
 _STATES = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
 _RIGHT = 1.0
+_LINE = 0.17  # inches: from one line of text to the next
 _PANE = 0.62  # inches: the height of one reason's distribution
 _BINS = 60
 
@@ -92,25 +93,26 @@ def _nothing(why: str) -> Figure:
 
 
 def waits_plot(run: Run) -> Figure:
-    """Draw how long single waits were, for each reason, on both sides; the time on a logarithmic axis.
+    """Draw how long single waits were, for each reason, on all sides; the time on a logarithmic axis.
 
     Where there were more events than are kept one by one, the single waits are not known.
     """
-    sides = [side for side in (run, run.baseline) if side is not None and side.trace.detailed]
     with own_style():
         if not run.trace.detailed:
             return _nothing("single waits are not known: " + (
                 "there were too many events to keep them all (--detail)" if run.trace.recording
                 else "the run was made without a trace"))  # fmt: skip
-        waits = [single_waits(side.trace) for side in sides]
+        sides = runs_of(run)
+        waits = {name: single_waits(side.trace) for name, side in sides.items() if side.trace.detailed}
+        unknown = [name for name in sides if name not in waits]
         sums: dict[str, float] = {}
-        for side in waits:
+        for side in waits.values():
             for verb, seconds in side.items():
                 sums[verb] = sums.get(verb, 0.0) + float(seconds.sum())
         verbs = sorted(sums, key=lambda verb: -sums[verb])[:MOST_REASONS]
         if not verbs:
             return _nothing("nobody waited")
-        return _distributions(verbs, waits)
+        return _distributions(verbs, waits, unknown)
 
 
 def single_waits(trace: Trace) -> dict[str, Floats]:
@@ -126,24 +128,29 @@ def single_waits(trace: Trace) -> dict[str, Floats]:
     return {word: each for word, each in found.items() if len(each)}
 
 
-def _distributions(verbs: Sequence[str], waits: Sequence[dict[str, Floats]]) -> Figure:
-    everything = np.concatenate([side[verb] for side in waits for verb in verbs if verb in side])
+def _distributions(
+    verbs: Sequence[str], waits: Mapping[str, dict[str, Floats]], unknown: Sequence[str]
+) -> Figure:
+    everything = np.concatenate([side[verb] for side in waits.values() for verb in verbs if verb in side])
     low, high = max(float(everything.min()), 1e-9), float(everything.max())
     # Some room on both sides, also where all waits are equally long.
     edges = np.geomspace(low / 1.3, high * 1.3, _BINS + 1)
-    sheet = Sheet(0.9 + (_PANE + 0.23 + 0.17 * len(waits)) * len(verbs) + 0.3)
+    lines = {verb: _said(verb, waits) for verb in verbs}
+    high_lines = sum(_LINE * len(each) for each in lines.values()) + _LINE * bool(unknown)
+    sheet = Sheet(0.9 + (_PANE + 0.23) * len(verbs) + high_lines + 0.3)
     sheet.say_at(0.15, 0.12, "How long the waits were, by what they were for", fontsize=11, fontweight="bold")
-    sheet.say_at(0.15, 0.44, "■", color=palette.RUNNING, fontsize=9)
-    sheet.say_at(0.31, 0.44, "coroutines", fontsize=8.5)
-    if len(waits) > 1:
-        sheet.say_at(1.4, 0.44, "┅", color=palette.THREADS, fontsize=9, fontweight="bold")
-        sheet.say_at(1.62, 0.44, "threads", fontsize=8.5)
-    top = 0.78
+    top = 0.44
+    if unknown:
+        why = "single waits are not known, there were too many events to keep them all (--detail)"
+        sheet.say_at(0.15, top, f"{', '.join(unknown)}: {why}", fontsize=8.5, color=palette.FAINT_INK)
+        top += _LINE
+    top += 0.1
     for place, verb in enumerate(verbs):
         sheet.say_at(0.15, top, one_line(verb, 14), fontsize=8.5, fontweight="bold")
-        for line in _said(verb, waits):
-            sheet.say_at(1.4, top, line, fontsize=8.5)
-            top += 0.17
+        for name, line in lines[verb]:
+            colour = palette.LINES[name][0]
+            sheet.say_at(1.4, top, line, fontsize=8.5, color=colour)
+            top += _LINE
         top += 0.07
         axes = sheet.axes_at(0.75, top, WIDTH - 1.05, _PANE)
         _one_distribution(axes, verb, waits, edges, last=place == len(verbs) - 1)
@@ -151,29 +158,29 @@ def _distributions(verbs: Sequence[str], waits: Sequence[dict[str, Floats]]) -> 
     return sheet
 
 
-def _said(verb: str, waits: Sequence[dict[str, Floats]]) -> list[str]:
-    parts = []
-    for unit, side in zip(("coroutines", "threads"), waits, strict=False):
-        if verb in side:
-            seconds = side[verb]
-            parts.append(f"{unit}: {number(len(seconds))}, median {duration(float(np.median(seconds)))}, "
-                         f"longest {duration(float(np.max(seconds)))}")  # fmt: skip
-    return parts
+def _said(verb: str, waits: Mapping[str, dict[str, Floats]]) -> list[tuple[str, str]]:
+    """Give a line for each side that waited for it, with the side's name."""
+    return [
+        (name, f"{name}: {number(len(side[verb]))}, median {duration(float(np.median(side[verb])))}, "
+               f"longest {duration(float(np.max(side[verb])))}")
+        for name, side in waits.items() if verb in side
+    ]  # fmt: skip
 
 
 def _one_distribution(
-    axes: Axes, verb: str, waits: Sequence[dict[str, Floats]], edges: Floats, last: bool
+    axes: Axes, verb: str, waits: Mapping[str, dict[str, Floats]], edges: Floats, last: bool
 ) -> None:
     most = 1
-    for place, side in enumerate(waits):
+    for name, side in waits.items():
         if verb not in side:
             continue
         counts = np.histogram(side[verb], edges)[0]
         most = max(most, int(np.max(counts)))
-        if place == 0:
-            axes.stairs(counts, edges, fill=True, color=palette.RUNNING)
+        colour, dash = palette.LINES[name]
+        if name == "coroutines":
+            axes.stairs(counts, edges, fill=True, color=colour)
         else:
-            axes.stairs(counts, edges, color=palette.THREADS, linewidth=1.4, linestyle=(0, (3, 1.2)))
+            axes.stairs(counts, edges, color=colour, linewidth=1.4, linestyle=dash)
     axes.set_xscale("log")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, most * 1.1)

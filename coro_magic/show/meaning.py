@@ -16,6 +16,7 @@ from ..language import State, Task
 from ..measure.repeats import Repeats
 from ..measure.run import Run
 from .late import late, told_in_full
+from .others import what_they_mean
 from .side import NOT_BEGUN, few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
 from .verdict import Verdict, judged
@@ -52,6 +53,7 @@ def sections(run: Run) -> list[Section]:
     found = (
         ("Where the time went", _time(run, facts)),
         ("Which side won, and why", _winner(run, facts)),
+        ("How the others did", what_they_mean(run)),
         ("What was slow", _slow(run, facts)),
         ("What could not be switched", _unswitched(run, facts)),
         ("What went wrong, and what was left over", _ends(run)),

@@ -25,6 +25,16 @@ _NOUNS = {
     "gevent": ("greenlet", "greenlets", ", 1 thread"),
 }
 
+# What a sentence about one is about.
+_SUBJECTS = {
+    "one process": "One process",
+    "threads": "Threads",
+    "threadpool": "The pool of threads",
+    "sequential": "One call after another",
+    "asyncio": "asyncio",
+    "gevent": "gevent",
+}
+
 
 def noun(side: str, many: int) -> str:
     """Give what the rows of a side are: ``threads, one per coroutine``."""
@@ -56,6 +66,70 @@ def about_others(run: Run, most: int = 4) -> list[str]:
         traced = ", and traced" if run.trace.recording else ""
         lines.append(f"{', '.join(once)}: run once{traced}")
     return lines
+
+
+def what_they_mean(run: Run) -> list[str]:
+    """Give a plain sentence for each of the run's other sides: how long, how it compares, what it lacked."""
+    said = [_sentence_of(run, name) for name in run.others]
+    return said + [missing(name, note) for name, note in run.other_notes.items()]
+
+
+def missing(name: str, note: str) -> str:
+    """Say why there is no run of another side, in a sentence."""
+    why = one_line(note, 300).rstrip(".")
+    return f"There is no run of {name} to compare with{': ' + why if why else ''}."
+
+
+def _sentence_of(run: Run, name: str) -> str:
+    other, who = run.others[name], _SUBJECTS[name]
+    ours = "the processes" if run.processes else "the coroutines"
+    if other.refused or other.started < other.wanted:
+        return (f"{who} cannot be compared: the system would not start more than {number(other.started)} of "
+                f"{number(other.wanted)}.")  # fmt: skip
+    failed = [task for task in other.tasks if task.state is State.FAILED]
+    if len(failed) > run.failures:
+        error = one_line(failed[0]._error or "", 160).rstrip(".")
+        more = "" if len(failed) == 1 else f", and {number(len(failed) - 1)} more failed"
+        return f"{who} cannot be compared: {failed[0].name} failed there with {error}{more}."
+    pairs = None if run.repeats is None or not other.complete else run.repeats.beside(name)
+    mine, theirs, by = run.elapsed, other.elapsed, ""
+    if pairs is not None and len(pairs):
+        mine, theirs = float(np.median(pairs.coroutines)), float(np.median(pairs.threads))
+        by = f" (the medians of {count(len(pairs), 'untraced pair')})"
+    took = f"{who} took {duration(theirs)}, and {ours} {duration(mine)}{by}"
+    stopped = f"{who} had not ended after {duration(theirs)}, when that was stopped"
+    found = judged_against(run, name)
+    match found.verdict:
+        case Verdict.COROUTINES if found.bound:
+            said = f"{stopped}: {ours} were more than {times(found.ratio)} as fast"
+        case Verdict.UNKNOWN:
+            said = f"{stopped}, before it had taken as long as {ours}: nobody knows which is faster"
+        case Verdict.COROUTINES:
+            said = f"{took}: {ours} were {times(found.ratio)} as fast"
+        case Verdict.THREADS:
+            said = f"{took}: it was {times(found.ratio)} as fast"
+        case Verdict.SAME:
+            said = f"{took}: neither was faster"
+        case Verdict.CHANCE:
+            said = f"{took}: one run of each cannot tell which is faster (--repeat 10 can)"
+        case Verdict.NOISE:
+            said = f"{took}: the difference is within the noise"
+        case Verdict.FEW:
+            said = f"{took}: so few cannot tell which is faster"
+        case _:
+            said = f"{took if other.complete else stopped}; that is no comparison, because {_why_none(run)}"
+    unlike = count(len(other.differences), "result or shared value", "results and shared values")
+    return f"{said}.{f' {unlike} came out differently there.' if other.differences else ''}"
+
+
+def _why_none(run: Run) -> str:
+    if run.interrupted:
+        return f"the {'processes' if run.processes else 'coroutines'} were interrupted"
+    if run.nobody_finished:
+        return "nobody finished"
+    if run.went_wrong:
+        return "the program failed"
+    return "there was too little to do"
 
 
 def of_pairs(pairs: Repeats | None, swapped: bool = False) -> str:

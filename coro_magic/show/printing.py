@@ -1,4 +1,4 @@
-"""What was printed, kept apart by who printed it; coroutines and threads side by side."""
+"""What was printed, kept apart by who printed it; coroutines, threads and other sides side by side."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ipywidgets import HTML, Dropdown, Layout, VBox  # type: ignore[import-untyp
 
 from ..measure.run import Run
 from . import markup
+from .side import runs_of
 from .text import count, one_line
 
 MOST_NAMES = 1000
@@ -21,8 +22,8 @@ class Printing(VBox):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._sides = [run] if run.baseline is None else [run, run.baseline]
-        self._rows = [_rows_by_name(side) for side in self._sides]
+        self._sides = runs_of(run)
+        self._rows = [_rows_by_name(side) for side in self._sides.values()]
         names = list(dict.fromkeys(name for rows in self._rows for name in rows))
         self.shown = HTML()
         more = len(names) - MOST_NAMES
@@ -45,11 +46,11 @@ class Printing(VBox):  # type: ignore[misc,unused-ignore]
 
     def _show(self, name: str | None) -> None:
         parts = []
-        for side, rows in zip(self._sides, self._rows, strict=True):
-            unit = f"{side.unit}s"
+        for (called, side), rows in zip(self._sides.items(), self._rows, strict=True):
             text = side.printed.text(None if name is None else rows.get(name, _NOBODY))
-            said = markup.output(text, f"printed by {unit}") if text else f"<p>{_why_nothing(side, name)}</p>"
-            parts.append(f"<div><h4>{unit}</h4>{said}{_lost(side)}</div>")
+            nothing = f"<p>{_why_nothing(side, name)}</p>"
+            said = markup.output(text, f"printed by {called}") if text else nothing
+            parts.append(f"<div><h4>{called}</h4>{said}{_lost(side)}</div>")
         if self._run.baseline is None:
             note = self._run.baseline_note
             why = f": {markup.escaped(note, 500)}" if note else ""

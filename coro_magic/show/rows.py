@@ -21,11 +21,10 @@ from matplotlib.ticker import MaxNLocator
 
 from ..language import State
 from . import palette
-from .others import noun
 from .sheet import amount, label_of, say, time_axis
 from .side import READY, RUNNING, WAITING, Floats, Ints, Side, Waits
-from .text import count, duration, number, one_line
-from .words import slow_label, where_they_ran
+from .text import count, duration, one_line
+from .words import slow_label, who_ran
 
 MOST_MARKERS = 400  # markers of one kind, on different pixels
 MOST_MARKS = 200  # dashes
@@ -403,7 +402,4 @@ def caption(side: Side) -> str:
     run = side.run
     many = run.count if run is not None else side.rows
     bound = "" if run is None or run.complete else "more than "
-    what = noun(side.name, many)
-    if run is not None and run.processes:
-        what = f"{noun('one process', many).partition(',')[0]}, {where_they_ran(run)}"
-    return f"{number(many)} {what}: {bound}{duration(side.seconds)}"
+    return f"{who_ran(side.name, run, many)}: {bound}{duration(side.seconds)}"

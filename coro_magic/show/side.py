@@ -205,10 +205,15 @@ def read(run: Run, name: str = "") -> Side:
     return Side(run, run.trace, seconds, intervals, name or _NAMES[run.unit])
 
 
+def runs_of(run: Run) -> dict[str, Run]:
+    """Give the runs of all sides by their names: the coroutines', the threads', and the others'."""
+    baseline = {} if run.baseline is None else {_NAMES[run.baseline.unit]: run.baseline}
+    return {_NAMES[run.unit]: run, **baseline, **run.others}
+
+
 def sides_of(run: Run) -> list[Side]:
-    """Read all sides of a run: the coroutines, the threads, and the others."""
-    baseline = [] if run.baseline is None else [read(run.baseline)]
-    return [read(run), *baseline, *(read(other, name) for name, other in run.others.items())]
+    """Read all sides of a run, in that order."""
+    return [read(side, name) for name, side in runs_of(run).items()]
 
 
 def seconds_by_verb(trace: Trace, intervals: Intervals) -> dict[str, float]:

@@ -23,12 +23,12 @@ from .critical import critical_path
 from .edges import edge_columns
 from .late import NOBODY, Late, late
 from .levels import Levels, View
-from .side import ANY_WAIT, MOST_SLOW, RUNNING, Side, read, waits_of
+from .side import ANY_WAIT, MOST_SLOW, RUNNING, Side, sides_of, waits_of
 from .text import error_text, one_line
-from .words import headline, slow_label, where_they_ran
+from .words import headline, slow_label, who_ran
 
 VERSION = 1
-WHOLE = 60_000  # bars of both sides together, up to which all of them are sent at first
+WHOLE = 60_000  # bars of all sides together, up to which all of them are sent at first
 WHOLE_PAGE = 400_000  # the same for a page that cannot ask
 _FIRST = (300, 1_200)  # lines and bins of the first view
 _PAGE = (512, 2_048)  # the same for a page that cannot ask
@@ -41,9 +41,9 @@ Reply = tuple[dict[str, Any], list[bytes]]
 class _SideData:
     """One side, and what was found out about it so far."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, side: Side, run: Run) -> None:
         self.run = run
-        self.side: Side = read(run)
+        self.side = side
         self.waits = ANY_WAIT
 
     @cached_property
@@ -87,14 +87,12 @@ class Source:
     Parameters
     ----------
     run:
-        The run; its baseline is the second side.
+        The run; its baseline is the second side, and its other sides follow.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._sides = [_SideData(run)]
-        if run.baseline is not None:
-            self._sides.append(_SideData(run.baseline))
+        self._sides = [_SideData(side, side.run) for side in sides_of(run) if side.run is not None]
         waits = waits_of([replace(data.side, intervals=data.intervals) for data in self._sides])
         for data in self._sides:
             data.waits = waits
@@ -108,14 +106,17 @@ class Source:
             For a page that cannot ask: more bars, and the cards of the first `MOST_CARDS` coroutines.
         """
         buffers: list[bytes] = []
-        counts = [data.bar_count for data in self._sides]
-        limit = WHOLE_PAGE if everything else WHOLE
-        whole = None not in counts and sum(count or 0 for count in counts) <= limit
+        whole = self._whole(WHOLE_PAGE if everything else WHOLE)
         meta: dict[str, Any] = {
             "version": VERSION,
             "headline": one_line(headline(self._run), 300),
             "waits": list(self._sides[0].waits.verbs),
-            "sides": [self._side(data, whole, everything, buffers) for data in self._sides],
+            "sides": [
+                self._side(data, at < whole, everything, buffers) for at, data in enumerate(self._sides)
+            ],
+            "missing": [
+                {"name": name, "why": one_line(note, 300)} for name, note in self._run.other_notes.items()
+            ],
             "steps": None if self._run.steps is None else steps_data(self._run.steps),
         }
         if everything:
@@ -125,6 +126,18 @@ class Source:
                 for row in range(min(len(data.run.trace), MOST_CARDS))
             }
         return meta, buffers
+
+    def _whole(self, limit: int) -> int:
+        """Give how many sides are sent with all their bars, from the first on.
+
+        Coroutines and threads are both, or neither: others beside them must not cost them their detail.
+        """
+        together = 2 if self._run.baseline is not None else 1
+        counts = [data.bar_count for data in self._sides]
+        for some in (len(counts), together):
+            if None not in counts[:some] and sum(count or 0 for count in counts[:some]) <= limit:
+                return some
+        return 0
 
     def answer(self, request: Mapping[str, Any], given: Sequence[Any] = ()) -> Reply:
         """Answer a message of the timeline's. Never raises: what is wrong with it is the answer then."""
@@ -187,13 +200,15 @@ class Source:
         names, rows = row_columns(run, intervals)
         columns = packed("row", rows, buffers)
         out: dict[str, Any] = {
+            "name": data.side.name,
             "unit": trace.unit,
+            "takes_turns": data.side.takes_turns,
             "seconds": data.side.seconds,
             "switches": run.switches,
             "rows": len(trace),
-            "count": run.count,
-            "ran": where_they_ran(run),
+            "who": who_ran(data.side.name, run, run.count),
             "virtual": run.virtual,
+            "complete": run.complete,
             "empty": data.side.empty,
             "mode": "bars" if whole else "cells",
             "names": names,

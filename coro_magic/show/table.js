@@ -121,7 +121,7 @@ function render({ model, el }) {
   chosen.setAttribute("role", "group");
   chosen.setAttribute("aria-label", "whose rows");
   sides.forEach((side, index) => {
-    const button = element("button", "", `${side.unit}s`);
+    const button = element("button", "", side.name);
     button.type = "button";
     button.onclick = () => {
       Object.assign(view, { side: index, state: "", active: -1 });
@@ -160,7 +160,7 @@ function render({ model, el }) {
     states.value = view.state;
     [...chosen.children].forEach((button, index) =>
       button.setAttribute("aria-pressed", String(index === view.side)));
-    grid.setAttribute("aria-label", `${sides[view.side].unit}s of the run`);
+    grid.setAttribute("aria-label", `${sides[view.side].name} of the run`);
   }
 
   // The head: a click sorts, a second one turns the order round, a third brings back the spawn order.

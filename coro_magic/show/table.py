@@ -10,13 +10,14 @@ import traitlets
 
 from ..measure.run import Run
 from .listing import COLUMNS, Listing
+from .side import runs_of
 
 MOST_ROWS = 200  # in one answer
 _FIRST = 40  # rows that are there before anybody asks
 
 
 class Table(anywidget.AnyWidget):
-    """A table of a run's coroutines, and of its threads.
+    """A table of a run's coroutines, of its threads, and of its other sides.
 
     Parameters
     ----------
@@ -36,13 +37,13 @@ class Table(anywidget.AnyWidget):
     beginning = traitlets.Dict().tag(sync=True)
 
     def __init__(self, run: Run) -> None:
-        runs = [run] if run.baseline is None else [run, run.baseline]
-        self._listings = [Listing(each) for each in runs]
+        runs = runs_of(run)
+        self._listings = [Listing(each) for each in runs.values()]
         super().__init__(
             heads=[{"key": key, "text": text, "largest": largest} for key, text, largest in COLUMNS],
             sides=[
-                {"unit": each.unit, "rows": len(listing), "states": listing.states()}
-                for each, listing in zip(runs, self._listings, strict=True)
+                {"name": name, "rows": len(listing), "states": listing.states()}
+                for name, listing in zip(runs, self._listings, strict=True)
             ],
             beginning=self.answer({"kind": "rows", "id": 0, "count": _FIRST}),
         )

@@ -111,10 +111,12 @@ def timeline(run: Run, png: bytes | None) -> Widget:
 
 
 def throughput(run: Run) -> str:
-    """Give three pictures as HTML: both sides against time, each coroutine's time, lengths of waits."""
+    """Give three pictures as HTML: all sides against time, each coroutine's time, lengths of waits."""
+    from .others import missing
     from .sheet import png
 
     parts = [markup.picture(_png("throughput_plot", run), f"Resumptions against time. {headline(run)}")]
+    parts += [f"<p>{markup.escaped(missing(*each), 400)}</p>" for each in run.other_notes.items()]
     from .lives import lives_plot, waits_plot
 
     said = " ".join(sentence for section in _sections(run)[:1] for sentence in section.sentences)

@@ -10,7 +10,7 @@ import numpy as np
 from ..engines.slow import DEFAULT_SLOW_STEP, SlowStep
 from ..language import State, Task, Where
 from ..measure.repeats import ENOUGH
-from .others import about_others, of_pairs, with_both
+from .others import about_others, noun, of_pairs, with_both
 from .side import few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, is_deadlock, number, one_line, percent, times
 from .verdict import Verdict, judged
@@ -87,6 +87,13 @@ def coroutines_side(run: Run) -> str:
 def where_they_ran(run: Run) -> str:
     """Give ``1 thread``, or ``2 processes``."""
     return count(len(run.processes), "process", "processes") if run.processes else "1 thread"
+
+
+def who_ran(name: str, run: Run | None, many: int) -> str:
+    """Give how many of what a side's rows are: ``3 coroutines, 1 thread``, ``3 calls, one after another``."""
+    if run is not None and run.processes:
+        return f"{number(many)} {noun('one process', many).partition(',')[0]}, {where_they_ran(run)}"
+    return f"{number(many)} {noun(name, many)}"
 
 
 def threads_side(baseline: Run, seconds: float) -> str:

@@ -13,8 +13,10 @@ from coro_magic.language import State, Task
 from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Run
 from coro_magic.show import palette
+from coro_magic.show.lives import waits_plot
 from coro_magic.show.loading import run_of as loaded
-from coro_magic.show.others import about_others
+from coro_magic.show.meaning import sections
+from coro_magic.show.others import about_others, what_they_mean
 from coro_magic.show.side import sides_of
 
 from .runs import run_of, sleepers, threads
@@ -126,3 +128,93 @@ def test_others_that_do_not_fit_are_a_value_error(others: Any) -> None:
     data["others"] = others
     with pytest.raises(ValueError, match="others"):
         loaded(data)
+
+
+def asyncio_beside(coroutines: float, seconds: float, pairs: float = 0.0, **more: Any) -> Run:
+    """Give a run with one other side; with `pairs` it was repeated and took so many times as long there."""
+    run = replace(run_of(sleepers(3)), elapsed=coroutines)
+    run.others = {"asyncio": replace(threads(3, seconds), elapsed=seconds, **more)}
+    if pairs:
+        ones = np.ones(6)
+        run.repeats = Repeats(6, ones, ones, ones, ones, others={"asyncio": pairs * ones})
+    return run
+
+
+_MEDIANS = "(the medians of 6 untraced pairs)"
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (asyncio_beside(1, 3), "took 3 s, and the coroutines 1 s: the coroutines were 3.0 times as fast."),
+        (asyncio_beside(3, 1), "took 1 s, and the coroutines 3 s: it was 3.0 times as fast."),
+        (asyncio_beside(1, 1.01), "took 1.01 s, and the coroutines 1 s: neither was faster."),
+        (asyncio_beside(1, 1.2), "one run of each cannot tell which is faster (--repeat 10 can)."),
+        (asyncio_beside(1, 9, pairs=2.0),
+         f"took 2 s, and the coroutines 1 s {_MEDIANS}: the coroutines were 2.0 times as fast."),
+        (asyncio_beside(1, 9, pairs=1.0),
+         f"took 1 s, and the coroutines 1 s {_MEDIANS}: the difference is within the noise."),
+        (asyncio_beside(1, 9, complete=False),
+         "had not ended after 9 s, when that was stopped: the coroutines were more than 9.0 times as fast."),
+        (asyncio_beside(9, 1, complete=False),
+         "stopped, before it had taken as long as the coroutines: nobody knows which is faster."),
+        (asyncio_beside(1, 3, wanted=7), "cannot be compared: the system would not start more than 3 of 7."),
+    ],
+)  # fmt: skip
+def test_what_it_means_has_a_sentence_for_each_side_by_the_rules_of_the_headline(run: Run, said: str) -> None:
+    (sentence,) = what_they_mean(run)
+    assert sentence.startswith("asyncio ") and sentence.endswith(said)
+    section = next(each for each in sections(run) if each.heading == "How the others did")
+    assert section.sentences == (sentence,)
+
+
+def test_what_it_means_says_what_failed_on_a_side_and_why_one_is_missing() -> None:
+    run = asyncio_beside(1, 3)
+    failed = Task(None, run.others["asyncio"], 1)
+    failed.end(State.FAILED, error=RuntimeError("KeyError: 'k'"))
+    run.others["asyncio"].tasks = [failed]
+    run.other_notes["gevent"] = "gevent cannot: line 3 awaits."
+    assert what_they_mean(run) == [
+        "asyncio cannot be compared: nap failed there with KeyError: 'k'.",
+        "There is no run of gevent to compare with: gevent cannot: line 3 awaits.",
+    ]
+
+
+def test_without_other_sides_nothing_is_said_of_them() -> None:
+    run = run_of(sleepers(3), threads(3, 0.1))
+    assert "How the others did" not in [each.heading for each in sections(run)]
+
+
+def test_single_waits_have_a_curve_and_a_line_for_each_side_and_say_whose_are_not_known() -> None:
+    run = many_sides()
+    run.others["gevent"] = replace(threads(3, 0.05), trace=run_of(sleepers(2), detail=0).trace)
+    figure = waits_plot(run)
+    for name in ("coroutines", "threads", "threadpool", "sequential", "asyncio"):
+        assert any(text.startswith(f"{name}: 3, ") or text.startswith(f"{name}: 4, ") or
+                   text.startswith(f"{name}: 9, ") for text in written(figure)), name  # fmt: skip
+    assert any(text.startswith("gevent: single waits are not known") for text in written(figure))
+    (axes,) = figure.axes
+    assert len({patch.get_edgecolor() for patch in axes.patches}) == 5
+
+
+def test_the_throughput_tab_names_a_side_that_is_missing() -> None:
+    pytest.importorskip("ipywidgets")
+    from coro_magic.show.tabs import throughput
+
+    run = run_of(sleepers(2))
+    run.other_notes["asyncio"] = "line 3 waits in a <plain> call"
+    said = "There is no run of asyncio to compare with: line 3 waits in a &lt;plain&gt; call."
+    assert said in throughput(run)
+
+
+def test_table_and_output_have_every_side_by_its_name() -> None:
+    pytest.importorskip("anywidget")
+    from coro_magic.show.printing import Printing
+    from coro_magic.show.table import Table
+
+    run = many_sides()
+    table = Table(run)
+    assert [side["name"] for side in table.sides] == ["coroutines", "threads", *NAMES]
+    assert table.answer({"kind": "rows", "id": 1, "side": 5, "count": 9})["found"] == 4
+    shown = Printing(run).shown.value
+    assert all(f"<h4>{name}</h4>" in shown for name in ("coroutines", "threads", *NAMES))

@@ -34,9 +34,10 @@ def texts(run: Run) -> list[str]:
 
 
 def test_the_interactive_timeline_says_in_how_many_processes_they_ran(few):
-    ours, theirs = Source(few).first()[0]["sides"]
-    assert (ours["count"], ours["ran"]) == (6, "2 processes")
-    assert theirs["count"] == 6
+    ours, theirs, one_process = Source(few).first()[0]["sides"]
+    assert ours["who"] == "6 coroutines, 2 processes"
+    assert theirs["who"] == "6 threads, one per coroutine"
+    assert one_process["who"] == "6 coroutines, 1 process"
 
 
 def test_the_picture_has_a_band_for_each_process_and_one_process_beside_it(few):

@@ -291,3 +291,32 @@ def test_step_mode_is_sent_with_the_lines_of_the_functions() -> None:
 ])  # fmt: skip
 def test_the_users_files_are_told_from_those_of_libraries(file: str, library: bool) -> None:
     assert of_library(file) is library
+
+
+def test_every_side_has_a_band_with_its_name_and_a_missing_one_its_reason() -> None:
+    run = run_of(sleepers(3), threads(3, 0.1))
+    run.others = {name: threads(3, 0.1) for name in ("threadpool", "asyncio")}
+    run.others["asyncio"].trace.unit = "task"
+    run.others["threadpool"].complete = False
+    run.other_notes["gevent"] = "gevent is not installed"
+    meta, _ = Source(run).first(everything=True)
+    assert [(side["name"], side["who"]) for side in meta["sides"]] == [
+        ("coroutines", "3 coroutines, 1 thread"), ("threads", "3 threads, one per coroutine"),
+        ("threadpool", "3 calls on a pool of threads"), ("asyncio", "3 asyncio tasks, 1 thread"),
+    ]  # fmt: skip
+    assert [side["takes_turns"] for side in meta["sides"]] == [True, False, False, True]
+    assert [side["complete"] for side in meta["sides"]] == [True, True, False, True]
+    assert meta["missing"] == [{"name": "gevent", "why": "gevent is not installed"}]
+    assert "3:0" in meta["cards"]
+    reply, _ = Source(run).answer({"kind": "card", "side": 3, "row": 1})
+    assert reply["card"]["unit"] == "task"
+
+
+def test_other_sides_do_not_cost_coroutines_and_threads_their_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(sleepers(3), threads(3, 0.1))
+    two = sum(len(side.trace.intervals()) for side in (run, run.baseline) if side is not None)
+    monkeypatch.setattr(source, "WHOLE", two)
+    run.others = {"gevent": threads(3, 0.1)}
+    assert [side["mode"] for side in Source(run).first()[0]["sides"]] == ["bars", "bars", "cells"]
+    monkeypatch.setattr(source, "WHOLE", two - 1)
+    assert [side["mode"] for side in Source(run).first()[0]["sides"]] == ["cells", "cells", "cells"]

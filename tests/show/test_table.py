@@ -70,7 +70,7 @@ def test_a_filter_by_state_gives_those_who_ended_in_it() -> None:
 
 
 def test_both_sides_can_be_chosen(table: Table) -> None:
-    assert [side["unit"] for side in table.sides] == ["coroutine", "thread"]
+    assert [side["name"] for side in table.sides] == ["coroutines", "threads"]
     answer = ask(table, side=1)
     assert answer["found"] == 6 and answer["side"] == 1
 
