@@ -148,8 +148,6 @@ def run_program(
         within = replace(job, budget=budget, shared=shared)
         if options.threads:
             _add_baseline(run, within, namespace, options, say)
-        if run.repeats is not None:
-            _note_interrupt(run, run.repeats.note)
         if not (run.interrupted or run._stopped):
             against.add(run, options.others, within, namespace, say)
         if isinstance(program, Program) and swept and not (run.interrupted or run._stopped):
@@ -201,9 +199,9 @@ def _run_in_processes(
         within = replace(job, budget=budget)
         if options.threads:
             _add_baseline(run, within, namespace, options, say)
-        if not run.interrupted:
+        if not (run.interrupted or run._stopped):
             _add_one_process(run, within, namespace, say)
-        if not run.interrupted:
+        if not (run.interrupted or run._stopped):
             against.add(run, options.others, within, namespace, say)
     return run
 
@@ -355,6 +353,7 @@ def _add_baseline(
             run.differences = against.differing(run, run.baseline)
         if options.repeat:
             run.repeats = _repeats(run, run.baseline, job, options, say)
+            _note_interrupt(run, run.repeats.note)
     except NoBaseline as reason:
         run.baseline_note = str(reason)
     except KeyboardInterrupt:
@@ -401,6 +400,9 @@ def run(*coroutines: Any, **options: Any) -> Run:
     Exception
         What a coroutine failed with, and nobody saw to; an ExceptionGroup for several. The Run is
         its attribute ``run``.
+    KeyboardInterrupt
+        If the user stopped it: the coroutines, or what was measured after they had ended. The Run, with
+        all that was done by then, is its attribute ``run``.
     """
     checked = Options.of(**options)
     check_that_a_run_can_begin()
@@ -416,6 +418,9 @@ def run(*coroutines: Any, **options: Any) -> Run:
     ))  # fmt: skip
     namespace = sys._getframe(1).f_globals
     finished = run_program(program, namespace, checked, coroutines=made)
+    stopped = finished._stopped_by()
+    if stopped is not None:
+        raise stopped
     if finished.error is not None:
         raise with_run(finished.error, finished)
     return finished

@@ -295,6 +295,21 @@ class Run:
         self.interrupted = True
         self.error = self.error or KeyboardInterrupt()
 
+    def _stopped_by(self) -> KeyboardInterrupt | None:
+        """Give what to raise if the user stopped it, or what was measured after it: has it as ``run``.
+
+        What the coroutines failed with is its cause: whoever looks out for that must not go on, either.
+        """
+        if not (self.interrupted or self._stopped):
+            return None
+        if isinstance(self.error, KeyboardInterrupt):
+            stopped = self.error
+        else:
+            stopped = KeyboardInterrupt()
+            stopped.__cause__ = self.error
+        stopped.run = self  # type: ignore[attr-defined]
+        return stopped
+
     def summary(self) -> str:
         """Give the run in words."""
         return Run.views().summary(self)
@@ -354,12 +369,18 @@ class Run:
         RuntimeError
             If a run is going on, or this is not the main thread; or if nobody knows the program: a
             baseline cannot be run again by itself.
+        KeyboardInterrupt
+            If the user stopped it, as of `coro_magic.run`: the new run is its attribute ``run``.
         """
         if self._repeat is None:
             raise RuntimeError(
                 "this run cannot be made again, because its program is not known: run the cell again instead"
             )
-        return self._repeat({**self.options, **options})
+        new = self._repeat({**self.options, **options})
+        stopped = new._stopped_by()
+        if stopped is not None:
+            raise stopped
+        return new
 
     def compare(self, other: Run) -> Comparison:
         """Compare this run with another one, of the same program or not; see `Comparison`.

@@ -273,6 +273,8 @@ def sweep(
         If an option is not one, or has no such value; or if there is nothing to go over.
     NoBaseline
         If the function cannot be copied to the worker process; the message says why.
+    KeyboardInterrupt
+        If the user stopped it. The Sweep, with the points that were done, is its attribute ``sweep``.
     """
     checked = Options.of(**options)
     if not callable(function):
@@ -285,10 +287,15 @@ def sweep(
     def job_of(at: dict[str, float]) -> Job:
         return replace(job, program=Calls((Call(function, (), at),)))
 
-    return conduct(
+    measured = conduct(
         values, job_of, repeat=checked.repeat, threads=checked.threads, others=checked.others,
         budget_of=lambda seconds: threads_budget(checked, seconds),
     )  # fmt: skip
+    if measured.note == "interrupted":
+        stopped = KeyboardInterrupt()
+        stopped.sweep = measured  # type: ignore[attr-defined]
+        raise stopped
+    return measured
 
 
 def _checked_values(

@@ -135,11 +135,13 @@ def _saved(run: Run, targets: list[str]) -> bool:
 
 
 def _status(run: Run) -> int:
-    if run.error is None:
-        return 0
-    if isinstance(run.error, KeyboardInterrupt):
+    if run._stopped_by() is not None:
+        if run.error is not None and not isinstance(run.error, KeyboardInterrupt):
+            traceback.print_exception(run.error)
         print("interrupted", file=sys.stderr)
         return 130
+    if run.error is None:
+        return 0
     if isinstance(run.error, SystemExit):
         # As the interpreter does it.
         code = run.error.code

@@ -90,7 +90,7 @@ class Again(VBox):  # type: ignore[misc,unused-ignore]
         try:
             given = {name: field.value.strip() or None for name, field in self.fields.items()}
             with _kept(printed):
-                other = self._run.again(**given)
+                other = self._made(given)
             before = self._below.children
             self._below.children = [*self._printed(printed), *self._show(other)]
             for each in before:
@@ -105,6 +105,16 @@ class Again(VBox):  # type: ignore[misc,unused-ignore]
             )
         finally:
             self.button.disabled = False
+
+    def _made(self, given: dict[str, Any]) -> Run:
+        try:
+            return self._run.again(**given)
+        except KeyboardInterrupt as stopped:
+            run = getattr(stopped, "run", None)
+            if run is None:
+                raise
+            # What was done is shown.
+            return run  # type: ignore[no-any-return]
 
     def _printed(self, printed: io.StringIO) -> list[Widget]:
         text = printed.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from cells import on_both_sides
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import coro_magic
+from coro_magic import sleep
 from coro_magic.measure import process
 from coro_magic.measure.options import Options
 from coro_magic.measure.repeats import ENOUGH, Repeats
@@ -79,6 +82,57 @@ def test_an_interrupt_keeps_the_repeats_that_are_done(monkeypatch):
     monkeypatch.setattr("coro_magic.measure.repeats.ask", interrupted_at_the_fourth)
     repeats = on_both_sides(SLEEPERS, repeat=5).run.repeats
     assert len(repeats) == 1 and repeats.note == "interrupted" and repeats.wanted == 5
+
+
+def interrupted_after(done, where, monkeypatch):
+    """Let an interrupt strike when so many jobs were done by the worker process."""
+    ask, asked = process.ask, []
+
+    def interrupted(job):
+        asked.append(job)
+        if len(asked) > done:
+            raise KeyboardInterrupt
+        return ask(job)
+
+    monkeypatch.setattr(where, interrupted)
+
+
+def sleeper():
+    yield sleep(0.001)
+
+
+def refused():
+    yield
+    raise ValueError("no")
+
+
+def test_an_interrupt_of_what_is_measured_after_a_run_is_raised_with_what_is_done(monkeypatch):
+    interrupted_after(3, "coro_magic.measure.repeats.ask", monkeypatch)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        coro_magic.run(sleeper, repeat=5)
+    run = caught.value.run
+    assert len(run.repeats) == 1 and run.repeats.note == "interrupted"
+    assert run.baseline is not None and run.error is None and not run.interrupted
+
+
+def test_whoever_looks_out_for_errors_does_not_swallow_an_interrupt(monkeypatch):
+    interrupted_after(0, "coro_magic.measure.baseline.ask", monkeypatch)
+    rounds = 0
+    with pytest.raises(KeyboardInterrupt) as caught:
+        while rounds < 3:
+            rounds += 1
+            with contextlib.suppress(ValueError):
+                coro_magic.run(refused)
+    assert rounds == 1 and isinstance(caught.value.__cause__, ValueError)
+    assert caught.value.run.baseline_note == "interrupted"
+
+
+def test_a_run_that_is_made_again_and_interrupted_is_not_given_as_if_it_were_whole(monkeypatch):
+    run = coro_magic.run(sleeper)
+    interrupted_after(0, "coro_magic.measure.repeats.ask", monkeypatch)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run.again(repeat=2)
+    assert caught.value.run.repeats.note == "interrupted" and caught.value.run is not run
 
 
 def test_the_other_sides_are_repeated_in_the_same_turns():

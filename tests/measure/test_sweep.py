@@ -81,6 +81,21 @@ def test_an_interrupt_keeps_the_points_that_are_done(monkeypatch):
     assert "2 of 3 points were measured: interrupted" in run.summary()
 
 
+def test_an_interrupt_of_a_sweep_from_python_is_raised_with_the_points_that_are_done(monkeypatch):
+    ask = process.ask
+
+    def interrupted(job):
+        if job.program.calls[0].kwargs["n"] == 4:
+            raise KeyboardInterrupt
+        return ask(job)
+
+    monkeypatch.setattr("coro_magic.measure.sweep.ask", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        coro_magic.sweep(many, {"n": [1, 4, 9]})
+    sweep = caught.value.sweep
+    assert [point.values["n"] for point in sweep.points] == [1] and sweep.note == "interrupted"
+
+
 def test_with_repeats_every_point_is_a_median():
     sweep = coro_magic.sweep(many, {"n": [1, 4]}, repeat=3)
     assert [point.threads.seconds.shape for point in sweep.points] == [(3,), (3,)]

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import tomllib
 from pathlib import Path
 
@@ -214,6 +215,25 @@ def test_an_interrupt_gives_130_and_what_was_measured(tmp_path):
     assert process.returncode == 130
     assert "cleaned up" in out and "1 coroutine" in out
     assert "Traceback" not in err
+
+
+def test_an_interrupt_of_the_repeats_gives_130_too(tmp_path):
+    path = tmp_path / "script.py"
+    # Everybody who runs it says so; when many have, it is being repeated.
+    path.write_text("def f():\n    yield\n"
+                    f"    with open({str(tmp_path / 'ran')!r}, 'a') as file:\n"
+                    "        file.write('.')\nf()\n")  # fmt: skip
+    process = subprocess.Popen([*COMMAND, "run", "--repeat", "1000000", str(path)], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)  # fmt: skip
+    ran = tmp_path / "ran"
+    late = time.monotonic() + 60
+    while not (ran.exists() and len(ran.read_text()) > 8):
+        assert time.monotonic() < late and process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.strip() == "interrupted"
+    assert "1 coroutine" in out
 
 
 def test_help_tells_the_commands_and_the_options():
