@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import ctypes
 import functools
 import gc
 import importlib
 import io
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 Show = Callable[[Any], None]
 
+_GRACE = 0.2  # seconds beyond its budget in which the scheduler should have stopped by itself
 _OUTPUT_LIMIT = 1_000_000  # characters kept of what a program prints
 
 
@@ -194,6 +197,35 @@ def _noting(engine: ThreadEngine | GuestEngine, printed: Printed) -> Callable[[W
     return noting
 
 
+@contextlib.contextmanager
+def _interrupted_after(seconds: float) -> Iterator[threading.Event]:
+    """Interrupt the main thread when it has been in a ``with`` block for so long, unless the event is set.
+
+    A step that holds the thread gives the scheduler no occasion to look at the clock.
+    """
+    settled = threading.Event()
+
+    def interrupt() -> None:
+        if settled.wait(seconds):
+            return
+        if hasattr(signal, "pthread_kill"):
+            # Calls that block are interrupted, too.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
+
+    watch = threading.Thread(target=interrupt, daemon=True)
+    watch.start()
+    try:
+        yield settled
+    finally:
+        # In turns, because an interrupt that came at the last moment strikes here.
+        for _ in range(2):
+            with contextlib.suppress(KeyboardInterrupt):
+                settled.set()
+                watch.join()
+
+
 def on_scheduler(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     """Run a job as the kernel does, on one thread."""
     over = time.perf_counter() + job.budget
@@ -201,6 +233,7 @@ def on_scheduler(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     def look() -> float:
         left = over - time.perf_counter()
         if left <= 0:
+            settled.set()
             scheduler.request_interrupt()
         return max(left, 0.0)
 
@@ -217,7 +250,7 @@ def on_scheduler(job: Job, namespace: dict[str, Any], show: Show) -> Report:
     import_all(job.modules)
     costs = _Costs()
     try:
-        with costs:
+        with _interrupted_after(job.budget + _GRACE) as settled, costs:
             scheduler.run(execution.begin, namespace)
     finally:
         execution.end()

@@ -121,7 +121,8 @@ OPTIONS = (
     Option("baseline", str, "threads", "what to compare with: the same program with one thread "
            "per coroutine, in a process of its own", ("threads", "off")),
     Option("baseline_budget", _number, None, "how long the baseline may take, in seconds; by "
-           "default the larger of 2 and 10 times the coroutines' time", metavar="SECONDS"),
+           "default the larger of 2 and 10 times the coroutines' time. At every point of a sweep the "
+           "coroutines may take as long, by default 60", metavar="SECONDS"),
     Option("against", _sides, THREADS, "what to compare with, a list of: threads (the baseline); threadpool "
            "(ThreadPoolExecutor, of its default size); sequential (one after another); asyncio; gevent",
            metavar="LIST"),

@@ -3,7 +3,8 @@
 Every point is measured in a worker process, untraced, each side in turn (the other sides of ``--against``,
 too): each in a new one at every point, because memory that was freed is used again, and its growth not seen.
 Once the threads of a point cannot be started, or run past their budget, no larger one is tried with threads;
-so it is with the others.
+so it is with the others. Once the coroutines run past theirs (``--baseline-budget``, or a minute) the sweep
+ends with that point.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _MIN_BUDGET = 2.0  # seconds
 _BUDGET_FACTOR = 10
-_BUDGET = 60.0  # seconds; for the coroutines of one point
+_BUDGET = 60.0  # seconds; for the coroutines of one point, each time they run
 _QUICK = 0.1  # seconds
 _FRESH = 100  # points, up to which each side of each has a process of its own
 
@@ -265,7 +266,9 @@ def sweep(
         For each name its values; several names make a grid.
     options:
         ``order``, ``seed``, ``on_error``, ``repeat``, ``baseline``, ``baseline_budget`` and ``against``, as
-        for `coro_magic.run`.
+        for `coro_magic.run`. A side that is still running at a point when its budget is over is stopped: that
+        is ``baseline_budget``, without it 60 s for the coroutines, and for the others the larger of 2 s
+        and 10 times what the coroutines took there.
 
     Raises
     ------
@@ -384,7 +387,7 @@ class _Measuring:
                 done.append(ask(job.measuring(side, budget)))
             except NoBaseline as reason:
                 if side in SIDES:
-                    raise
+                    raise NoBaseline(f"{side}: {reason}") from None
                 self.missing[side] = str(reason)
         return reports
 

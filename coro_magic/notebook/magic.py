@@ -100,7 +100,10 @@ class CoroutineMagics(Magics):
             workers = [worker() for _ in range(n)]
 
         The figures are in ``run.sweep``. With ``--repeat`` each point is measured so many times, and the
-        other sides that ``--against`` names are measured at every point, too.
+        other sides that ``--against`` names are measured at every point, too. Where coroutines run for more
+        than 60 s, the sweep ends with that point; threads may take 10 times as long as they did.
+        ``--baseline-budget 5`` makes it 5 s for each side. An interrupt ends the sweep, and keeps the
+        points that are done.
 
         **Step by step.** ``--record on`` keeps the stack of every coroutine after every switch, with
         its local names. The panel plays them, forward and back; ``run.steps`` has them. That is for

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import numpy as np
 import pytest
 from cells import cell, on_both_sides
@@ -94,6 +97,30 @@ def test_an_interrupt_of_a_sweep_from_python_is_raised_with_the_points_that_are_
         coro_magic.sweep(many, {"n": [1, 4, 9]})
     sweep = caught.value.sweep
     assert [point.values["n"] for point in sweep.points] == [1] and sweep.note == "interrupted"
+
+
+def holding(n):
+    while n > 1:
+        pass
+    yield
+
+
+def swallowing(n):
+    while n > 1:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+            yield
+    yield
+
+
+@pytest.mark.parametrize("function", [holding, swallowing])
+def test_coroutines_that_never_end_are_stopped_when_their_budget_is_over_and_end_the_sweep(function):
+    sweep = coro_magic.sweep(function, {"n": [1, 2, 3]}, baseline="off", baseline_budget=0.5)
+    assert [point.values["n"] for point in sweep.points] == [1, 2] and sweep.wanted == 3
+    assert sweep.points[0].coroutines.whole
+    assert sweep.points[1].coroutines.note.startswith("were stopped after ")
+    assert sweep.note.startswith("n = 2: the coroutines were stopped after ")
+    assert "2 of 3 points were measured: n = 2: the coroutines were stopped" in sweep.summary()
 
 
 def test_with_repeats_every_point_is_a_median():
