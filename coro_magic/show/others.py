@@ -111,7 +111,7 @@ def _sentence_of(run: Run, name: str) -> str:
         case Verdict.SAME:
             said = f"{took}: neither was faster"
         case Verdict.CHANCE:
-            said = f"{took}: one run of each cannot tell which is faster (--repeat 10 can)"
+            said = f"{took}: one run of each cannot tell which is faster{_what_could(run, name)}"
         case Verdict.NOISE:
             said = f"{took}: the difference is within the noise"
         case Verdict.FEW:
@@ -120,6 +120,12 @@ def _sentence_of(run: Run, name: str) -> str:
             said = f"{took if other.complete else stopped}; that is no comparison, because {_why_none(run)}"
     unlike = count(len(other.differences), "result or shared value", "results and shared values")
     return f"{said}.{f' {unlike} came out differently there.' if other.differences else ''}"
+
+
+def _what_could(run: Run, name: str) -> str:
+    # Repeats are pairs with threads, and the other sides take part; one process does not.
+    repeatable = run.baseline is not None and run.repeats is None and name != "one process"
+    return " (--repeat 10 can)" if repeatable else ""
 
 
 def _why_none(run: Run) -> str:

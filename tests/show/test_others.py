@@ -149,7 +149,7 @@ _MEDIANS = "(the medians of 6 untraced pairs)"
         (asyncio_beside(1, 3), "took 3 s, and the coroutines 1 s: the coroutines were 3.0 times as fast."),
         (asyncio_beside(3, 1), "took 1 s, and the coroutines 3 s: it was 3.0 times as fast."),
         (asyncio_beside(1, 1.01), "took 1.01 s, and the coroutines 1 s: neither was faster."),
-        (asyncio_beside(1, 1.2), "one run of each cannot tell which is faster (--repeat 10 can)."),
+        (asyncio_beside(1, 1.2), "one run of each cannot tell which is faster."),
         (asyncio_beside(1, 9, pairs=2.0),
          f"took 2 s, and the coroutines 1 s {_MEDIANS}: the coroutines were 2.0 times as fast."),
         (asyncio_beside(1, 9, pairs=1.0),
@@ -166,6 +166,14 @@ def test_what_it_means_has_a_sentence_for_each_side_by_the_rules_of_the_headline
     assert sentence.startswith("asyncio ") and sentence.endswith(said)
     section = next(each for each in sections(run) if each.heading == "How the others did")
     assert section.sentences == (sentence,)
+
+
+def test_repeats_are_named_where_they_can_tell_more_and_only_there() -> None:
+    run = asyncio_beside(1, 1.2)
+    run.others["one process"] = run.others["asyncio"]
+    run.baseline = threads(3, 1.2)
+    ends = [sentence.endswith(" faster (--repeat 10 can).") for sentence in what_they_mean(run)]
+    assert ends == [True, False]
 
 
 def test_what_it_means_says_what_failed_on_a_side_and_why_one_is_missing() -> None:
