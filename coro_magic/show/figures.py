@@ -214,7 +214,7 @@ class _Layout:
             handles.append(Patch(color=palette.ACTIVE, label="thread: running or waiting for the GIL"))
         for verb, colour in zip(self.waits.verbs, self.waits.colours(), strict=True):
             handles.append(Patch(color=colour, label=_wait_label(verb)))
-        for state, marker, edge, face, word in rows.ENDS:
+        for state, marker, edge, face, word in rows.ends():
             if any(len(side.ended(state)[0]) for side in drawn):
                 handles.append(
                     Line2D([], [], linestyle="", marker=marker, markersize=6, markerfacecolor=face,

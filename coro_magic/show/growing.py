@@ -26,7 +26,6 @@ _COLUMNS = 256
 _FEW = 2_000  # switches, up to which the events themselves are read, again and again
 _WIDTH, _LEFT, _RIGHT, _TOP, _AXIS = 840, 8, 12, 26, 22  # pixels
 _LOW, _HIGH, _ROW = 60, 200, 14  # pixels: the lowest and the highest, and a row where there is room
-_LEGEND = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
 _LETTERS = 14  # pixels: their size
 
 Pixels = NDArray[np.uint8]
@@ -248,7 +247,8 @@ def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
     left = float(_LEFT)
-    for word, colour in _LEGEND:
+    legend = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
+    for word, colour in legend:
         draw.rectangle((left, 6, left + 11, 17), fill=colour)
         draw.text((left + 18, 12), word, palette.FAINT_INK, _font(), anchor="lm")
         left += 18 + _font().getlength(word) + 24

@@ -13,15 +13,15 @@ const READY = 0, RUNNING = 1, WAITING = 2, FAILED = 4, CANCELLED = 5, LEFT_OVER 
 const BY_HAND = 1, DAEMON = 2, BODY = 4;
 const EDGE_KINDS = ["spawn", "join", "message", "other", "send"];
 
-// The light colours and the heights are those of palette.py; the dark ones keep their order of brightness.
+// The colours and the heights are those of palette.py.
 const LIGHT = {
   running: "#0a5c99", active: "#5a97c5", ready: "#efa21f", waits: ["#c6ccd2", "#8fcdb2", "#cf9fc4"],
   otherWaits: "#868e96", notBegun: "#e9e2d0", failed: "#c1121f", ink: "#1c2126", faint: "#5b646c",
   grid: "#e4e7ea", paper: "#ffffff", lane: "#f5f6f8", mark: "#6b2fa0", line: "#cfd4d9", focus: "#0a5c99",
 };
 const DARK = {
-  running: "#5cb3f5", active: "#3d7fb3", ready: "#e8981c", waits: ["#505962", "#2f7d61", "#8d5a80"],
-  otherWaits: "#7b858f", notBegun: "#3b372b", failed: "#ff6b6b", ink: "#eceff1", faint: "#a3adb6",
+  running: "#7cc4ff", active: "#4a8fc4", ready: "#e08f12", waits: ["#6f7983", "#3f8f72", "#a86a98"],
+  otherWaits: "#8f99a3", notBegun: "#7a7252", failed: "#ff6b6b", ink: "#eceff1", faint: "#a3adb6",
   grid: "#2a3036", paper: "#111418", lane: "#2a2f36", mark: "#c7a0f2", line: "#3a424a", focus: "#8ccbff",
 };
 const HEIGHTS = [0.56, 0.86, 0.32];
@@ -898,6 +898,7 @@ class Timeline {
     this.paper = getComputedStyle(this.root).backgroundColor || theme.paper;
     const font = getComputedStyle(this.root).fontFamily || "sans-serif";
     this.font = (size, weight = "") => `${weight} ${size}px ${font}`;
+    if (old !== theme) this.source.themed?.(theme === DARK);
     if (old === theme && paper === this.paper) return;
     this.colours = this.sides.map((side) => coloursOf(theme, this.waits, side));
     for (const rows of this.rows) for (const picture of [...Object.values(rows.whole), rows.sharp]) if (picture) picture.image = null;
@@ -2677,7 +2678,13 @@ function render({ model, el }) {
   const { ask, close } = kernelSource(model);
   let meta;
   try { meta = JSON.parse(model.get("meta")); } catch { meta = {}; }
-  const remove = draw(el, { first: { meta, buffers: model.get("buffers") || [] }, ask, orders: ordersOf(model.get("key")) });
+  // The panel's pictures are drawn in the kernel, which cannot see the page.
+  const themed = (dark) => {
+    if (model.get("dark") === dark) return;
+    model.set("dark", dark);
+    try { model.save_changes(); } catch { /* no kernel draws any more */ }
+  };
+  const remove = draw(el, { first: { meta, buffers: model.get("buffers") || [] }, ask, orders: ordersOf(model.get("key")), themed });
   return () => { remove(); close(); };
 }
 

@@ -44,6 +44,8 @@ class Interactive(anywidget.AnyWidget):
     buffers = traitlets.List(traitlets.Bytes()).tag(sync=True)
     # Tells the views of this widget from those of others in the same page.
     key = traitlets.Unicode().tag(sync=True)
+    # Whether the page is dark: the front end says so.
+    dark = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, source: Answers) -> None:
         meta, buffers = source.first()

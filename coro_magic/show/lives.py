@@ -19,7 +19,7 @@ from .text import count, duration, number, one_line
 MOST_BARS = 20
 MOST_REASONS = 6
 _BAR = 0.2  # inches
-_STATES = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
+_STATES = ("running", "ready", "waiting")
 _RIGHT = 1.0
 _LINE = 0.17  # inches: from one line of text to the next
 _PANE = 0.62  # inches: the height of one reason's distribution
@@ -40,7 +40,7 @@ def lives_plot(run: Run) -> Figure:
             return _nothing("no coroutine ran" if trace.recording else "the run was made without a trace")
         totals = trace.totals()
         first = int(run.has_body)
-        states = np.stack([totals[state][first:] for state, _ in _STATES], axis=1)
+        states = np.stack([totals[state][first:] for state in _STATES], axis=1)
         order = np.argsort(-states.sum(axis=1), kind="stable")
         shown, rest = order[:MOST_BARS], order[MOST_BARS:]
         labels = [label_of(trace.name(first + int(row))) for row in shown]
@@ -56,7 +56,8 @@ def _bars(labels: Sequence[str], bars: Floats, title: str, with_mean: bool) -> F
     sheet = Sheet(high)
     sheet.say_at(0.15, 0.12, title, fontsize=11, fontweight="bold")
     left = 0.15
-    for word, colour in _STATES:
+    colours = (palette.RUNNING, palette.READY, palette.WAITS[0])
+    for word, colour in zip(_STATES, colours, strict=True):
         sheet.say_at(left, 0.44, "■", color=colour, fontsize=9)
         said = "ready, waiting for its turn" if word == "ready" else word
         sheet.say_at(left + 0.16, 0.44, said, fontsize=8.5)
@@ -68,7 +69,7 @@ def _bars(labels: Sequence[str], bars: Floats, title: str, with_mean: bool) -> F
     axes.set_ylim(len(labels) - 0.5, -0.5)
     begin = np.zeros(len(labels))
     at = np.arange(len(labels))
-    for slot, (word, colour) in enumerate(_STATES):
+    for slot, (word, colour) in enumerate(zip(_STATES, colours, strict=True)):
         axes.barh(at, bars[:, slot], 0.9 * palette.HEIGHTS[word], begin, color=colour)
         begin += bars[:, slot]
     axes.set_yticks(at, labels)

@@ -41,12 +41,14 @@ _PARTS = 12  # of the height of a named row, to divide among states
 _ROW = 0.17  # inches for a named row
 _LETTERS = 0.115  # inches between two labels at least
 
-# How a row ended: where to look, its marker, its colour, its face, the legend's word.
-ENDS = (
-    (State.FAILED, "X", palette.FAILED, palette.FAILED, "failed"),
-    (State.CANCELLED, "D", palette.INK, palette.PAPER, "cancelled"),
-    (State.LEFT_OVER, ">", palette.INK, palette.PAPER, "left over, still waiting"),
-)
+
+def ends() -> tuple[tuple[State, str, str, str, str], ...]:
+    """Give how a row can end: where to look, its marker, its colour, its face, the legend's word."""
+    return (
+        (State.FAILED, "X", palette.FAILED, palette.FAILED, "failed"),
+        (State.CANCELLED, "D", palette.INK, palette.PAPER, "cancelled"),
+        (State.LEFT_OVER, ">", palette.INK, palette.PAPER, "left over, still waiting"),
+    )
 
 
 def height_of(side: Side, most: float) -> float:
@@ -254,7 +256,7 @@ def _bands(axes: Axes, side: Side, names: bool) -> None:
 
 
 def _ends(axes: Axes, side: Side, until: float) -> None:
-    for state, marker, edge, face, _ in ENDS:
+    for state, marker, edge, face, _ in ends():
         rows, times = side.ended(state)
         if not len(rows):
             continue

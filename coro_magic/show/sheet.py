@@ -15,17 +15,20 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import Transform
 from PIL import Image
 
-from .palette import FAINT_INK, GRID, INK, PAPER
+from . import palette
 from .text import number, one_line
 
 # Narrow, so that its letters can still be read where a page shows it 450 pixels wide.
 WIDTH = 6.4  # inches
 DPI = 132
+_RADIUS = 14  # pixels: of a PNG's corners
+_SHADES = 8  # of the paper, from nothing to almost opaque, for the rims of the corners
 
 
 @contextmanager
@@ -46,25 +49,26 @@ class Sheet(Figure):
     """A figure of a given height, in which axes are placed in inches from the top."""
 
     def __init__(self, height: float, dpi: float = DPI) -> None:
-        super().__init__(figsize=(WIDTH, height), dpi=dpi, facecolor=PAPER, edgecolor=PAPER)
+        super().__init__(figsize=(WIDTH, height), dpi=dpi, facecolor=palette.PAPER, edgecolor=palette.PAPER)
         FigureCanvasAgg(self)
 
     def axes_at(self, left: float, top: float, width: float, height: float) -> Axes:
         """Add axes; all in inches, `left` and `top` from the sheet's upper left corner."""
         whole, high = self.get_size_inches()
         axes = self.add_axes((left / whole, 1 - (top + height) / high, width / whole, height / high))
-        axes.set_facecolor(PAPER)
-        axes.tick_params(length=3, width=0.6, color=FAINT_INK, labelcolor=FAINT_INK, labelsize=8)
+        axes.set_facecolor(palette.PAPER)
+        faint = palette.FAINT_INK
+        axes.tick_params(length=3, width=0.6, color=faint, labelcolor=faint, labelsize=8)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         for side in ("left", "bottom"):
-            axes.spines[side].set_color(GRID)
+            axes.spines[side].set_color(palette.GRID)
         return axes
 
     def say_at(self, left: float, top: float, text: str, **style: Any) -> None:
         """Write plain text; `left` and `top` in inches from the sheet's upper left corner."""
         whole, high = self.get_size_inches()
-        given: dict[str, Any] = {"color": INK, "va": "top", "ha": "left", "fontsize": 9, **style}
+        given: dict[str, Any] = {"color": palette.INK, "va": "top", "ha": "left", "fontsize": 9, **style}
         self.text(left / whole, 1 - top / high, text, parse_math=False, **given)
 
     def _repr_png_(self) -> bytes:
@@ -74,7 +78,7 @@ class Sheet(Figure):
 
 def say(axes: Axes, x: float, y: float, text: str, at: Transform | None = None, **style: Any) -> None:
     """Write plain text into axes: a ``$`` in it begins no formula."""
-    given: dict[str, Any] = {"color": INK, "fontsize": 8, "va": "center", "ha": "left", **style}
+    given: dict[str, Any] = {"color": palette.INK, "fontsize": 8, "va": "center", "ha": "left", **style}
     if at is not None:
         given["transform"] = at
     axes.text(x, y, text, parse_math=False, **given)
@@ -101,13 +105,39 @@ def write(figure: Figure, out: Any, kind: str) -> None:
 def _write_png(figure: Figure, out: Any) -> None:
     """Write it with 256 colours of its own: a third of the bytes, in a notebook that keeps them for ever.
 
+    The corners are round.
+
     What is lost is less than a hundredth of a colour's brightness where areas are mixed of many.
     """
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     whole = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    few = whole.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(out, format="png", dpi=(figure.dpi, figure.dpi))
+    few = whole.quantize(256 - _SHADES, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    opacity = _rounded(few, to_rgb(figure.get_facecolor()))
+    few.save(out, format="png", dpi=(figure.dpi, figure.dpi), transparency=opacity)
+
+
+def _rounded(few: Image.Image, paper: tuple[float, float, float]) -> bytes:
+    """Round the corners of an image with at most 256 - `_SHADES` colours; gives the opacity of each colour.
+
+    On a page of its own colour nobody sees that. On another it is a card that lies there, and not a hole.
+    """
+    wide, high = few.size
+    radius = min(_RADIUS, wide // 2, high // 2)
+    # From a corner's outer edges inwards, in pixels: how far into the circle each pixel's middle is.
+    away = radius - 0.5 - np.arange(radius)
+    inside = np.clip(radius - np.hypot(away[:, None], away[None]) + 0.5, 0.0, 1.0)
+    shade = np.round(inside * _SHADES).astype(np.uint8)
+    pixels = np.array(few)
+    for down in (slice(None), slice(None, None, -1)):
+        for across in (slice(None), slice(None, None, -1)):
+            corner = pixels[down, across][:radius, :radius]
+            corner[:] = np.where(shade < _SHADES, 256 - _SHADES + shade, corner)
+    few.paste(Image.fromarray(pixels))
+    colours = list(few.getpalette() or ())[: 3 * (256 - _SHADES)]
+    colours += [0] * (3 * (256 - _SHADES) - len(colours))
+    few.putpalette(colours + [round(255 * part) for part in paper] * _SHADES)
+    return bytes([255] * (256 - _SHADES) + [255 * each // _SHADES for each in range(_SHADES)])
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
@@ -123,10 +153,10 @@ def time_axis(axes: Axes, seconds: float, label: bool = True, ticks: int = 7) ->
     axes.set_xlim(0.0, seconds)
     axes.xaxis.set_major_locator(_Decimal(ticks, per_second))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{number(round(x * per_second, 6))}"))
-    axes.grid(axis="x", color=GRID, linewidth=0.6)
+    axes.grid(axis="x", color=palette.GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     if label:
-        axes.set_xlabel(f"time in {unit}", fontsize=8, color=FAINT_INK, labelpad=2)
+        axes.set_xlabel(f"time in {unit}", fontsize=8, color=palette.FAINT_INK, labelpad=2)
     else:
         axes.tick_params(axis="x", length=0, labelbottom=False)
 

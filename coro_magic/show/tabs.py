@@ -16,6 +16,7 @@ from ..measure.run import Run
 from . import markup
 from .buttons import Again, Save, directly
 from .closing import close_all
+from .drawn import Drawn, Ground
 from .text import error_text
 from .words import headline, summary
 
@@ -35,8 +36,8 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
     on_main:
         Calls a function on the main thread, where runs are made, now or soon. A click may arrive on
         another one.
-    inner:
-        Whether this is the panel of a run that another panel has made; it has no buttons to make more.
+    outer:
+        The ground of the panel that has made the run; this one then has no buttons to make more.
 
     Attributes
     ----------
@@ -49,11 +50,12 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
         run: Run,
         timeline_png: bytes | None = None,
         on_main: Callable[[Callable[[], None]], None] = directly,
-        inner: bool = False,
+        outer: Ground | None = None,
     ) -> None:
+        ground = Ground() if outer is None else outer
         makers: tuple[Callable[[], Widget], ...] = (
-            lambda: timeline(run, timeline_png),
-            lambda: markup.page(throughput(run)),
+            lambda: timeline(run, timeline_png, ground),
+            lambda: Drawn(ground, lambda: throughput(run)),
             lambda: _table(run),
             lambda: _output(run),
             lambda: markup.page(_meaning(run)),
@@ -81,8 +83,8 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
         self.tab.selected_index = TITLES.index("Timeline" if _interactive() else "Coroutines")
         below = VBox()
         children: list[Widget] = [markup.page(f"<h3>{html.escape(headline(run))}</h3>"), self.tab]
-        if run._repeat is not None and not inner:
-            children.append(Again(run, on_main, lambda other: _other(run, other), below))
+        if run._repeat is not None and outer is None:
+            children.append(Again(run, on_main, lambda other: _other(run, other, ground), below))
         children += [Save(run), below]
         super().__init__(children, layout=Layout(width="100%", overflow="hidden"))
         fill(self.tab.selected_index)
@@ -102,11 +104,13 @@ def _interactive() -> Any:
     return lambda run: Interactive(Source(run))
 
 
-def timeline(run: Run, png: bytes | None) -> Widget:
-    """Give the interactive timeline, or the picture in its place."""
+def timeline(run: Run, png: bytes | None, ground: Ground) -> Widget:
+    """Give the interactive timeline, which tells what the ground is like, or the picture in its place."""
     make = _interactive()
     if make is not None:
-        return make(run)
+        interactive = make(run)
+        ground.follow(interactive)
+        return interactive
     return markup.page(markup.picture(png or _png("timeline", run), summary(run)))
 
 
@@ -155,17 +159,21 @@ def _meaning(run: Run) -> str:
     return markup.meaning(_sections(run))
 
 
-def _other(run: Run, other: Run) -> list[Widget]:
+def _other(run: Run, other: Run, ground: Ground) -> list[Widget]:
     """Give what is shown of a run that the panel has made: how it compares, its picture, its panel."""
     from .sheet import png
 
     comparison = run.compare(other)
     words = comparison.summary()
     # In widgets, and so lost in the saved notebook: whoever wants to keep it runs the cell again.
-    compared = markup.picture(png(comparison.picture()), words) + markup.output(words, "comparison")
-    own = markup.picture(_png("picture", other), summary(other)) + markup.output(summary(other), "summary")
-    return [
-        markup.page(f"<h4>The two runs compared</h4>{compared}"),
-        markup.page(f"<h4>The new run</h4>{own}"),
-        Panel(other, inner=True),
-    ]
+
+    def compared() -> str:
+        drawn = markup.picture(png(comparison.picture()), words)
+        return f"<h4>The two runs compared</h4>{drawn}{markup.output(words, 'comparison')}"
+
+    def own() -> str:
+        said = summary(other)
+        drawn = markup.picture(_png("picture", other), said)
+        return f"<h4>The new run</h4>{drawn}{markup.output(said, 'summary')}"
+
+    return [Drawn(ground, compared), Drawn(ground, own), Panel(other, outer=ground)]
