@@ -143,14 +143,17 @@ class Outputs:
                 print(text)
             return
         png = show.png(show.picture(run)) if self._with_picture else None
+        shown = []
         if png is not None:
-            self._show_png(png, text.splitlines()[0])
+            shown.append((png, text.splitlines()[0]))
+            self._show_png(*shown[0])
         self._show_text(text)
         for curves in (run.sweep, run.scaling):
             if curves is not None and self._with_picture:
-                _display(*_picture(show.png(curves.picture()), curves.summary().splitlines()[0]))
+                shown.append((show.png(curves.picture()), curves.summary().splitlines()[0]))
+                _display(*_picture(*shown[-1]))
         if self._with_panel:
-            self._show_panel(run, png)
+            self._show_panel(run, shown)
 
     def _show_png(self, png: bytes, alternative: str) -> None:
         data, metadata = _picture(png, alternative)
@@ -173,9 +176,10 @@ class Outputs:
         else:
             _update({"text/plain": text}, {}, self._summary)
 
-    def _show_panel(self, run: Run, png: bytes | None) -> None:
+    def _show_panel(self, run: Run, above: list[tuple[bytes, str]]) -> None:
+        png = above[0][0] if above else None
         try:
-            widget = show.panel(run, timeline_png=png, on_main=self._on_main)
+            widget = show.panel(run, timeline_png=png, above=above, on_main=self._on_main)
         except ImportError:
             return  # no ipywidgets here; the picture says it all
         data = dict(widget._repr_mimebundle_())

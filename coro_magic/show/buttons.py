@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import html
 import io
@@ -29,6 +28,7 @@ from ..measure.options import OPTIONS, Option
 from ..measure.run import Run
 from . import markup
 from .closing import close_all
+from .download import Download
 from .text import error_text
 
 OnMain = Callable[[Callable[[], None]], None]
@@ -40,7 +40,6 @@ _WIDTHS = {"order": "9.5em", "seed": "6em", "clock": "7.8em", "baseline": "10.8e
 # What is written under which suffix; the first of a kind is what is offered.
 _KINDS = (("PNG", ".png"), ("SVG", ".svg"), ("PDF", ".pdf"), ("CSV", ".csv"), ("JSON", ".json"),
           ("Perfetto", ".perfetto.json"), ("HTML", ".html"))  # fmt: skip
-_LARGEST_LINK = 8_000_000  # bytes
 _ROW = {"flex_flow": "row wrap", "align_items": "center", "width": "100%",
         "grid_gap": "4px 10px", "margin": "6px 0 0"}  # fmt: skip
 
@@ -150,7 +149,7 @@ def _kept(printed: io.StringIO) -> Iterator[None]:
 
 
 class Save(VBox):  # type: ignore[misc,unused-ignore]
-    """Save the run: a link to download it, or a file beside the notebook, when asked for by name."""
+    """Save the run: by a download, or as a file beside the notebook, when asked for by name."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -163,11 +162,9 @@ class Save(VBox):  # type: ignore[misc,unused-ignore]
                          tooltip="beside the notebook, unless it says where")  # fmt: skip
         self.save = Button(description="Save", icon="save", layout=Layout(width="7em"),
                            tooltip="Write the file where the kernel runs")  # fmt: skip
-        self.download = Button(description="Download", icon="download", layout=Layout(width="8.5em"),
-                               tooltip="Make a link to download it with the browser")  # fmt: skip
+        self.download = Download(self._file)
         self.said = HTML()
         self.save.on_click(lambda _: self._guarded(self._write))
-        self.download.on_click(lambda _: self._guarded(self._link))
         row = HBox([self.kind, self.download, self.name, self.save], layout=Layout(**_ROW))
         super().__init__([row, self.said])
 
@@ -200,18 +197,12 @@ class Save(VBox):  # type: ignore[misc,unused-ignore]
         self._run.save(path)
         return f"<p>Written to <b>{html.escape(path)}</b></p>"
 
-    def _link(self) -> str:
+    def _file(self) -> tuple[str, bytes]:
         suffix = self.kind.value
         name = os.path.basename(self.name.value.strip()) or "run"
         if not name.lower().endswith(suffix):
             name += suffix
-        data = self._bytes(suffix)
-        if len(data) > _LARGEST_LINK:
-            return markup.failure(f"{len(data):,} bytes are too many for a link: give it a name and press "
-                                  "Save.")
-        encoded = base64.b64encode(data).decode("ascii")
-        return (f'<p><a download="{html.escape(name)}" href="data:application/octet-stream;base64,{encoded}">'
-                f"{html.escape(name)}</a> ({len(data):,} bytes)</p>")  # fmt: skip
+        return name, self._bytes(suffix)
 
     def _bytes(self, suffix: str) -> bytes:
         # Not beside the notebook: nothing is written there unasked.

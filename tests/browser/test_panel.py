@@ -1,13 +1,20 @@
-"""The panel in a real JupyterLab: by keyboard, a run made again, a run that is stopped."""
+"""The panel in a real JupyterLab: by keyboard, a run made again, its files, a run that is stopped."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import time
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import ipykernel
 import pytest
+from PIL import Image
+
+import coro_magic
 
 from .conftest import Server
 from .driving import Driver
@@ -20,6 +27,16 @@ def nap(n):
     yield sleep(0.001 * (n % 7))
     return n
 for n in range(2000):
+    nap(n)"""
+# A picture of the cell's own, and one that another cell shows of the same run.
+PICTURED = """%%coroutines --baseline off -o run
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+from coro_magic.show import png
+display(Image(png(Figure(figsize=(1, 1)))))
+def nap(n):
+    yield sleep(0.001 * n)
+for n in range(3):
     nap(n)"""
 LONG = """%%coroutines --baseline off -o long
 import time
@@ -101,6 +118,104 @@ def test_a_cell_that_runs_again_leaves_one_panel_in_the_kernel(page: Any, server
     for cell in (1, 1, 2, 3):
         driver.run_cell(cell)
     assert text_when(printed, rf"^(?!{first} )\d+ runs, [1-9]\d* widgets").split()[2] == widgets
+
+
+def valid(kind: str, path: Path) -> None:
+    """Read a downloaded file as those do whom it is for."""
+    if kind == "PNG":
+        assert Image.open(path).load() is not None
+    elif kind == "SVG":
+        assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    elif kind == "PDF":
+        assert path.read_bytes().startswith(b"%PDF") and b"%%EOF" in path.read_bytes()[-32:]
+    elif kind == "CSV":
+        assert len(list(csv.DictReader(path.open(newline="")))) == 2001
+    elif kind == "JSON":
+        assert coro_magic.load(path).count == 2000
+    elif kind == "Perfetto":
+        assert json.loads(path.read_text())["traceEvents"]
+    else:
+        assert path.read_text().rstrip().endswith("</html>")
+
+
+def test_one_click_downloads_the_file_in_every_format(page: Any, server: Server, tmp_path: Path) -> None:
+    server.notebook("files.ipynb", LOAD, MANY)
+    driver = Driver(page, server, "files.ipynb", "lab")
+    driver.run_all()
+    before = set(server.folder.iterdir())
+    button = page.get_by_role("button", name="Download")
+    said = page.locator(".coro-download[role=status][aria-live=polite]")
+    assert said.inner_text() == ""
+    page.get_by_label("file", exact=True).fill("mine")
+    for kind in ("PNG", "SVG", "PDF", "CSV", "JSON", "Perfetto", "HTML"):
+        suffix = ".perfetto.json" if kind == "Perfetto" else f".{kind.lower()}"
+        page.get_by_label("save as").select_option(kind)
+        with page.expect_download() as started:
+            if kind == "CSV":  # ... or one key: the button is next to the choice of formats
+                page.get_by_label("save as").focus()
+                page.keyboard.press("Tab")
+                page.keyboard.press("Enter")
+            else:
+                button.click()
+        assert started.value.suggested_filename == f"mine{suffix}"
+        path = tmp_path / started.value.suggested_filename
+        started.value.save_as(path)
+        valid(kind, path)
+        assert f"mine{suffix}, {path.stat().st_size:,} bytes, went to" in said.inner_text()
+        assert button.evaluate("one => one === document.activeElement")
+    # The link stays, for where a page may not begin downloads.
+    with page.expect_download() as started:
+        said.get_by_role("link").click()
+    assert started.value.suggested_filename == "mine.html"
+    assert set(server.folder.iterdir()) == before
+
+
+def test_that_there_is_no_kernel_to_make_the_file_is_said(page: Any, server: Server) -> None:
+    server.notebook("gone.ipynb", LOAD, MANY.replace("2000", "3"))
+    driver = Driver(page, server, "gone.ipynb", "lab")
+    driver.run_all()
+    page.get_by_role("button", name="Download").wait_for()
+    driver.choose("Kernel", "Shut Down Kernel")
+    page.wait_for_function(
+        "() => document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status !== 'idle'"
+    )
+    page.get_by_role("button", name="Download").click()
+    text_when(page.locator(".coro-download"), "no kernel|busy, or gone")
+
+
+@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+def test_the_picture_over_the_panel_has_alternative_text_and_others_are_left_alone(
+    page: Any, server: Server, front_end: str
+) -> None:
+    if front_end == "notebook":
+        pytest.importorskip("notebook", reason="Notebook 7 is not installed")
+    name = f"described-{front_end}.ipynb"
+    server.notebook(name, LOAD, PICTURED, "run.picture()")
+    driver = Driver(page, server, name, front_end)
+    driver.run_all(".jp-CodeCell:nth-child(3) .jp-RenderedImage img")
+    page.locator("[data-testid=coro-canvas]").wait_for()
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    ours = cells.nth(1).locator(".jp-RenderedImage img[alt^='3 coroutines, 1 thread']")
+    ours.wait_for()
+    assert ours.evaluate("image => image.naturalWidth") > 500
+    alternatives = "all => all.map(one => one.getAttribute('alt') || '')"
+    assert sum(map(bool, cells.nth(1).locator(".jp-RenderedImage img").evaluate_all(alternatives))) == 1
+    assert cells.nth(1).locator(".jp-RenderedImage img").count() == 2
+    assert cells.nth(2).locator(".jp-RenderedImage img").evaluate_all(alternatives) == [""]
+    # It is set again when the picture is shown anew.
+    ours.evaluate("image => { const other = image.cloneNode(); other.removeAttribute('alt');"
+                  " image.replaceWith(other) }")  # fmt: skip
+    ours.wait_for()
+    # Nothing in the panel is without words, or it is said to be none.
+    for title in ("Throughput", "Timeline"):
+        driver.tab(title)
+        page.wait_for_timeout(300)
+    page.locator(".coro-panel .picture img").first.wait_for(state="attached")
+    bare = page.locator(".coro-tabs :is(img, canvas, svg)").evaluate_all(
+        "all => all.filter(one => !(one.getAttribute('alt') || one.getAttribute('aria-label')"
+        " || one.closest('[aria-hidden=true]'))).map(one => one.outerHTML.slice(0, 100))"
+    )
+    assert bare == []
 
 
 @pytest.mark.skipif(int(ipykernel.__version__.split(".")[0]) < 7, reason="clicks arrive from ipykernel 7 on")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from coro_magic.language import spawn
 from coro_magic.measure.conduct import run_program
 from coro_magic.measure.options import Options
 from coro_magic.measure.run import Run
-from coro_magic.show import markup, tabs
+from coro_magic.show import download, markup, tabs
 from coro_magic.show.buttons import Again, Save
 from coro_magic.show.printing import Printing
 
@@ -278,26 +279,62 @@ def saving(run: Run) -> Save:
     return next(child for child in show.panel(run, b"png").children if isinstance(child, Save))
 
 
+def asked(save: Save) -> tuple[dict[str, Any], list[bytes]]:
+    """What the page gets that asks for the file."""
+    return save.download.answer({"kind": "file", "id": "1"})
+
+
 def test_nothing_is_written_unless_a_name_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save = saving(run_of(sleepers(2)))
     save.save.click()
     assert "name first" in save.said.value
     save.kind.value = ".csv"
-    save.download.click()
-    assert 'download="run.csv"' in save.said.value
+    assert asked(save)[0] == {"kind": "file", "id": "1", "name": "run.csv"}
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_holds_the_very_bytes() -> None:
-    run = run_of(sleepers(2))
-    save = saving(run)
-    save.kind.value = ".json"
-    save.name.value = EVIL
-    save.download.click()
-    assert "<img src=x" not in save.said.value
-    data = save.said.value.split("base64,")[1].split('"')[0]
-    assert base64.b64decode(data).startswith(b"{")
+def test_a_download_has_the_very_bytes_and_the_name_of_a_file_and_no_folder() -> None:
+    save = saving(run_of(sleepers(2)))
+    save.kind.value, save.name.value = ".json", "/etc/mine"
+    told, (data,) = asked(save)
+    assert told["name"] == "mine.json" and json.loads(data)["headline"] == show.headline(save._run)
+    save.kind.value, save.name.value = ".png", "mine.PNG"
+    told, (data,) = asked(save)
+    assert told["name"] == "mine.PNG" and data.startswith(b"\x89PNG")
+
+
+def test_why_there_is_no_download_is_told_to_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    save = saving(run_of(sleepers(2)))
+
+    def fail(path: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(save._run, "save", fail)
+    told, buffers = asked(save)
+    assert told["kind"] == "error" and told["id"] == "1" and "disk is full" in told["message"] and not buffers
+    monkeypatch.undo()
+    monkeypatch.setattr(download, "MOST", 10)
+    told, buffers = asked(save)
+    assert "press Save" in told["message"] and not buffers
+
+
+@pytest.mark.parametrize("name", ["download.js", "described.js"])
+def test_the_scripts_use_no_network_and_make_no_markup_of_text(name: str) -> None:
+    script = Path(download.__file__).with_name(name).read_text()
+    for word in ("fetch(", "XMLHttpRequest", "WebSocket", "http:", "https:", "import(", "url(", "innerHTML",
+                 "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):  # fmt: skip
+        assert word not in script, word
+
+
+def test_the_page_is_told_what_the_pictures_over_the_panel_show() -> None:
+    above = [(b"first picture", "what it shows"), (b"second", EVIL)]
+    panel = show.panel(run_of(sleepers(2)), b"png", above=above)
+    (described,) = (child for child in panel.children if type(child).__name__ == "Described")
+    for (png, text), (length, end, said) in zip(above, described.pictures, strict=True):
+        data = base64.b64encode(png).decode()
+        assert length == len(data) and data.endswith(end) and said == text
+    assert not any(type(child).__name__ == "Described" for child in show.panel(run_of(sleepers(2))).children)
 
 
 def test_save_writes_the_file_says_where_and_replaces_none_unasked(
