@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import types
 from typing import Any
@@ -22,6 +23,15 @@ def ours(code: types.CodeType) -> bool:
     if known is None:
         known = _is_ours[file] = file.startswith(_OURS)
     return known
+
+
+_MACHINERY = re.compile(r"[\\/](?:site|dist)-packages[\\/](IPython|ipykernel)[\\/]")
+
+
+def machinery_of(file: str) -> str | None:
+    """Give the package, if a file is of the notebook's own machinery, which shows what a cell displays."""
+    found = _MACHINERY.search(file)
+    return None if found is None else found[1]
 
 
 def user_line(frame: types.FrameType | None, coroutine: Any) -> Where | None:

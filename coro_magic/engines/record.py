@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .frames import machinery_of
 from .stacks import StackFrame, called_from, frames_of, of_frames
 
 MOST_STEPS = 5_000
@@ -153,6 +154,8 @@ class Recorder:
             if code in self._seen:
                 continue
             self._seen.add(code)
+            if machinery_of(code.co_filename):
+                continue
             lines, first = source_of(code)
             if lines:
                 self.record.sources[code.co_filename, code.co_name, first] = lines

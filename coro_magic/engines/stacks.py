@@ -14,7 +14,7 @@ from itertools import islice
 from traceback import walk_tb
 from typing import Any, NamedTuple
 
-from .frames import delegated, ours
+from .frames import delegated, machinery_of, ours
 from .texts import one_line, short_repr
 
 MOST_FRAMES = 40
@@ -110,6 +110,8 @@ def _texts(
 def _locals(frame: types.FrameType, text: Callable[[Any], str]) -> tuple[tuple[str, str], ...]:
     if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
         return ()  # a cell's body: its names are everybody's
+    if machinery_of(frame.f_code.co_filename):
+        return ()  # nobody has asked how a notebook works
     values = dict(frame.f_locals)
     return tuple(
         (one_line(name, 40), text(value))

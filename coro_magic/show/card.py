@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..engines.frames import machinery_of
 from ..engines.stacks import StackFrame, stack_of_error
 from ..engines.trace import STATES, Intervals, Trace
 from ..language import State, Where
 from ..measure.run import Run
-from .columns import line_text, short_file
+from .columns import line_text, of_library, short_file
 from .late import NOBODY, Late, told
 from .outcomes import traceback_of
 from .side import WAITING, wait_word
@@ -64,7 +66,7 @@ def card(run: Run, row: int, intervals: Intervals | None, late: Late = NOBODY) -
         "output": run.printed.text(row)[:_MOST_OUTPUT],
         "result": short_repr(task._value, 2_000) if task and state is State.DONE else None,
         "traceback": None if error is None else _traceback(error),
-        "stack": [_frame(trace, frame) for frame in stack(run, row, error)],
+        "stack": _frames(trace, stack(run, row, error)),
     }
 
 
@@ -119,6 +121,27 @@ def _life(run: Run, row: int, intervals: Intervals, late: Late) -> tuple[list[di
 def _traceback(error: BaseException) -> str:
     text = traceback_of(error)
     return text if len(text) <= _MOST_TRACEBACK else "…" + text[-_MOST_TRACEBACK:]
+
+
+def _frames(trace: Trace, stack: Sequence[StackFrame]) -> list[dict[str, Any]]:
+    """Give a stack for people: of the notebook's own machinery only how many frames it is.
+
+    That goes on, with the libraries that it calls, until it comes back to the user's code.
+    """
+    out: list[dict[str, Any]] = []
+    inside = False
+    for frame in stack:
+        package = machinery_of(frame.file)
+        inside = package is not None or (inside and of_library(frame.file))
+        if not inside:
+            out.append(_frame(trace, frame))
+            continue
+        if not out or "folded" not in out[-1]:
+            out.append({"folded": 0, "of": []})
+        out[-1]["folded"] += 1
+        if package is not None and package not in out[-1]["of"]:
+            out[-1]["of"].append(package)
+    return out
 
 
 def _frame(trace: Trace, frame: StackFrame) -> dict[str, Any]:

@@ -25,7 +25,9 @@ Columns = dict[str, Column]
 
 MOST_REASONS = 5_000
 BY_HAND, DAEMON, BODY, HEEDED = 1, 2, 4, 8  # the bits of a row's flags
-_LIBRARY = re.compile(r"(^|[\\/])(site-packages|dist-packages|lib[\\/]python3[.\dt]*)[\\/]|^<frozen ", re.I)
+_LIBRARY = re.compile(
+    r"(^|[\\/])(site-packages|dist-packages|lib[\\/]python3[.\dt]*)[\\/]|^<(frozen |decorator-gen)", re.I
+)
 _TYPES = {"i1": "i8", "u1": "u8", "i4": "i32", "f4": "f32", "f8": "f64"}
 
 

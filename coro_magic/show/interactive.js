@@ -696,9 +696,10 @@ const STYLE = `
 .coro-columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(250px, 100%), 1fr)); gap: 8px; margin-top: 8px; align-items: start; }
 .coro-column { min-width: 0; border: 1px solid var(--coro-line); border-radius: 7px; padding: 6px 8px 8px; font-size: 12px; }
 .coro-column.coro-now { border-color: var(--coro-running); box-shadow: inset 0 3px 0 var(--coro-running); }
-.coro-column header { display: flex; gap: 6px; align-items: baseline; margin-bottom: 4px; }
+.coro-column header { display: flex; flex-wrap: wrap; gap: 0 6px; align-items: baseline; margin-bottom: 4px; }
+.coro-folded { font-size: 12px; color: var(--coro-faint); margin: 3px 0; }
 .coro-column header b { flex: 1 1 auto; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.coro-column header span { color: var(--coro-faint); flex: none; }
+.coro-column header span { color: var(--coro-faint); min-width: 0; overflow-wrap: anywhere; }
 .coro-column p { margin: 3px 0 1px; color: var(--coro-faint); overflow-wrap: anywhere; }
 `;
 
@@ -2244,7 +2245,15 @@ class Timeline {
     }
     if (state === RUNNING && reason > 0) out.push(h("div", {}, `driven by ${side.name(reason - 1)}`));
     if (state === READY && reason < 0) out.push(h("div", {}, this.toldLate(side, bars, i)));
-    else if (state === READY) out.push(h("div", {}, reason > 0 ? `woken by ${side.name(reason - 1)}` : "woken by a timer, a descriptor, or at its beginning"));
+    else if (state === READY) {
+      const before = i - 1, first = i === bars.start[bars.row[i]], verb = first ? "" : side.reasons[bars.reason[before]]?.verb;
+      if (reason > 0) out.push(h("div", {}, `woken by ${side.name(reason - 1)}`));
+      // Of a part of the bars nobody knows what was before.
+      else if (first) { if (bars === side.bars) out.push(h("div", {}, "its first turn is still to come")); }
+      else if (bars.end[before] !== bars.begin[i]) { /* nor here */ }
+      else if (bars.state[before] === RUNNING) out.push(h("div", {}, "it let the others run"));
+      else if (bars.state[before] === WAITING && verb) out.push(h("div", {}, `its wait is over: ${verb}`));
+    }
     const next = i + 1;
     if (state === WAITING && next < bars.start[bars.row[i] + 1] && bars.state[next] === READY && bars.reason[next] > 0) out.push(h("div", {}, `until ${side.name(bars.reason[next] - 1)} woke it`));
     return out;
@@ -2384,7 +2393,7 @@ function cardOf(view, card, head, close) {
   if (card.result !== null && card.result !== undefined) out.push(h("h4", {}, "Result"), h("pre", { tabindex: "0" }, card.result));
   if (card.stack && card.stack.length) {
     out.push(h("h4", {}, state === "failed" || state === "cancelled" ? "Its stack at the end, innermost last" : "Its stack, innermost last"));
-    card.stack.forEach((frame, i) => out.push(h("div", { class: `coro-frame${i === card.stack.length - 1 ? " coro-now" : ""}` },
+    card.stack.forEach((frame, i) => out.push(frame.folded ? foldedFrames(frame.folded, frame.of) : h("div", { class: `coro-frame${i === card.stack.length - 1 ? " coro-now" : ""}` },
       h("p", {}, h("b", {}, frame.function), ` ${[shortFile(frame.file), frame.line ? `line ${frame.line}` : ""].filter(Boolean).join(", ")}`),
       frame.source && frame.source.length ? sourceLines(frame.source, frame.line) : null, localsOf(frame.locals))));
   }
@@ -2399,6 +2408,9 @@ function cardOf(view, card, head, close) {
   return out;
 }
 
+// Frames of the notebook's own machinery: that they are there, and no more.
+function foldedFrames(count, of) { return h("p", { class: "coro-folded" }, `… ${counted(count, "frame")} of ${of.join(" and ")}`); }
+
 // IPython's names of cells say nothing to people.
 function shortFile(file) {
   if (!file) return "";
@@ -2408,9 +2420,10 @@ function shortFile(file) {
 
 // ---------------------------------------------------------------- step mode
 
-// How a coroutine stands: in words for the step that it has just made, and for later ones.
+// How a coroutine stands: in words for the step that it has just made, and for later ones. Of those who may have gone on
+// by then, the trace tells; where there is none, only how it was is known.
 const STOOD = {
-  ready: ["ran, is ready again", "ready"], waiting: ["ran, now waits", "waits"], running: ["resumes another by hand", "waits for whom it resumed"],
+  ready: ["ran, is ready again", "was ready when it last ran"], waiting: ["ran, now waits", "waited when it last ran"],
   done: ["ran to its end", "has ended"], failed: ["ran, and failed", "failed"], cancelled: ["was cancelled", "cancelled"],
 };
 
@@ -2442,7 +2455,9 @@ class Stepper {
       truncated ? h("p", { class: "coro-note" }, `Only the first ${number(steps.length)} steps were recorded, up to switch ${number(steps.at(-1).switch)} of ${number(view.sides[0].switches)}.`) : null, this.grid, this.others);
     // Which steps belong to a row: what a row looked like at any step is found by halving.
     this.byRow = new Map();
-    steps.forEach(({ row }, i) => { if (!this.byRow.has(row)) this.byRow.set(row, []); this.byRow.get(row).push(i); });
+    this.nth = new Int32Array(steps.length);
+    steps.forEach(({ row }, i) => { if (!this.byRow.has(row)) this.byRow.set(row, []); this.nth[i] = this.byRow.get(row).push(i) - 1; });
+    this.ran = new Map();
     const { on } = view;
     on(this.back, "click", () => this.move(-1));
     on(this.forward, "click", () => this.move(1));
@@ -2492,7 +2507,7 @@ class Stepper {
     this.back.disabled = at === 0;
     this.forward.disabled = at >= this.steps.length - 1;
     this.where.textContent = `step ${number(at + 1)} of ${number(this.steps.length)}${this.moreThanSwitches ? `, ${step.switch ? `after ${switched(view.sides[0], step.switch)}` : "before the first switch"}` : ""}`;
-    this.slider.setAttribute("aria-valuetext", `${view.sides[0].name(step.row)} ${STOOD[step.state]?.[0] || step.state}, ${this.where.textContent}`);
+    this.slider.setAttribute("aria-valuetext", `${view.sides[0].name(step.row)} ${this.standing(at, at)}, ${this.where.textContent}`);
     this.drawColumns(at);
     view.step = shown ? step : null;
     if (shown) {
@@ -2500,6 +2515,39 @@ class Stepper {
       if (x < view.x0 || x > view.x1) { const half = (view.x1 - view.x0) / 2; view.setView(x - half * 0.4, x + half * 1.6); }
       view.want("over");
     }
+  }
+
+  // The bars in which a row ran, in order: its steps, one by one, are their ends.
+  ranIn(row) {
+    const { bars } = this.view.sides[0];
+    if (!this.ran.has(row)) {
+      const found = [];
+      if (bars && row < this.view.sides[0].rows) for (let i = bars.start[row]; i < bars.start[row + 1]; i++) if (bars.state[i] === RUNNING) found.push(i);
+      this.ran.set(row, found);
+    }
+    return this.ran.get(row);
+  }
+
+  // The bar that the row of step `index` is in, when step `at` has ended, and it has not run since; -1 where that is not known.
+  barAt(index, at) {
+    const { bars } = this.view.sides[0], { row, time } = this.steps[index], now = this.steps[at];
+    const ran = this.ranIn(row)[this.nth[index]], spare = 1e-7 * Math.abs(now.time) + 1e-9;
+    if (ran === undefined || Math.abs(bars.end[ran] - time) > spare) return -1;
+    let found = -1;
+    for (let i = ran + 1; i < bars.start[row + 1] && bars.state[i] !== RUNNING; i++) if (bars.sbegin[i] <= now.switch && bars.begin[i] <= now.time + spare) found = i;
+    return found;
+  }
+
+  // How the row of step `index` stands when step `at` has ended, in words.
+  standing(index, at) {
+    const { state } = this.steps[index], side = this.view.sides[0], now = index === at, said = STOOD[state]?.[now ? 0 : 1] || state;
+    const bar = ENDS.has(state) ? -1 : this.barAt(index, at);
+    if (bar < 0) return said;
+    const { bars } = side, verb = (i) => { const known = side.reasons[bars.reason[i]]?.verb; return known && known !== "waiting" ? known : ""; };
+    if (bars.state[bar] === WAITING) return `${now ? "ran, now waits" : "waits"}${verb(bar) ? `: ${verb(bar)}` : ""}`;
+    if (now) return said;
+    if (bars.reason[bar] > 0) return `ready, woken by ${side.name(bars.reason[bar] - 1)}`;
+    return bars.state[bar - 1] === WAITING && verb(bar - 1) ? `ready, its wait is over: ${verb(bar - 1)}` : "ready";
   }
 
   drawColumns(at) {
@@ -2525,27 +2573,35 @@ class Stepper {
       const column = this.columns.get(row), index = this.lastOf(row, at);
       const now = index === at;
       column.classList.toggle("coro-now", now);
-      if (column.dataset.step === String(index) && column.dataset.now === String(now)) continue;
-      column.dataset.step = String(index); column.dataset.now = String(now);
-      column.replaceChildren(...this.content(this.steps[index], now));
+      const standing = this.standing(index, at);
+      if (column.dataset.step === String(index) && column.dataset.standing === standing) continue;
+      column.dataset.step = String(index); column.dataset.standing = standing;
+      column.replaceChildren(...this.content(this.steps[index], standing));
       const lit = column.querySelectorAll(".coro-lit");
       for (const one of lit) { const box = one.parentElement; box.scrollTop = one.offsetTop - box.clientHeight / 2; }
     }
   }
 
-  content(step, now) {
+  content(step, standing) {
     const { view } = this;
     const frames = step.frames || [];
-    const out = [h("header", {}, h("b", {}, view.sides[0].name(step.row)), h("span", {}, STOOD[step.state]?.[now ? 0 : 1] || step.state))];
+    const out = [h("header", {}, h("b", {}, view.sides[0].name(step.row)), h("span", {}, standing))];
     const codes = frames.map(([index, line]) => this.codes[index] || { name: "?", file: "", first: line, lines: [] });
+    // The notebook's own machinery, and what it calls until it comes back to the user's code.
+    let engine = "";
+    const engines = codes.map(({ engine: its, library }) => (engine = its || (library ? engine : "")));
     // The user's own calls; where there are none, all of them.
-    const own = codes.map(({ library }) => !library || codes.every((one) => one.library));
+    const own = codes.map(({ library }, i) => !engines[i] && (!library || codes.every((one) => one.library)));
     const innermost = own.lastIndexOf(true);
-    let inside = [];
-    const close = () => { if (inside.length) out.push(h("p", { title: inside.join("\n") }, `… in ${inside[0]}${inside.length > 1 ? `, and ${counted(inside.length - 1, "call")} in it` : ""}`)); inside = []; };
+    let inside = [], folded = [];
+    const close = () => { closeFolded(); closeInside(); };
+    const closeFolded = () => { if (folded.length) out.push(foldedFrames(folded.length, [...new Set(folded)])); folded = []; };
+    const closeInside = () => { if (inside.length) out.push(h("p", { title: inside.join("\n") }, `… in ${inside[0]}${inside.length > 1 ? `, and ${counted(inside.length - 1, "call")} in it` : ""}`)); inside = []; };
     frames.forEach(([, line, locals], depth) => {
       const code = codes[depth];
       const inner = depth === innermost;
+      if (engines[depth]) { closeInside(); folded.push(engines[depth]); return; }
+      closeFolded();
       if (!own[depth]) { inside.push(`${code.name}, ${shortFile(code.file)}, line ${line}`); return; }
       close();
       // Outer frames are waiting in one line; of the innermost the surroundings are shown.
@@ -2553,7 +2609,7 @@ class Stepper {
       const place = line - code.first, room = inner ? 12 : 1;
       const from = clamp(place - Math.floor(room / 2), 0, Math.max(0, all.length - room));
       if (frames.length > 1) out.push(h("p", {}, [code.name, ...[shortFile(code.file)].filter((file) => file && file !== "in a cell")].join(" in ")));
-      out.push(sourceLines(all.slice(from, from + room), line), localsOf(locals) || "");
+      out.push(all.length ? sourceLines(all.slice(from, from + room), line) : h("p", {}, `line ${line}, whose text is not known`), localsOf(locals) || "");
     });
     close();
     return out;

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engines.frames import machinery_of
 from ..engines.record import Steps
 from ..engines.trace import Intervals
 from ..measure.run import Run
@@ -251,17 +252,21 @@ def steps_data(steps: Steps) -> dict[str, Any]:
     for (file, function, first), lines in steps.sources.items():
         number.setdefault((file, function), []).append((first, first + len(lines), len(codes)))
         codes.append({
-            "name": one_line(function, 80),
-            "file": short_file(file),
-            "library": of_library(file),
+            **_code(file, function),
             "first": first,
             "lines": [line[:200] for line in lines],
         })  # fmt: skip
+    bare: dict[tuple[str, str], int] = {}
 
     def code_of(file: str, function: str, line: int) -> int:
-        return next(
-            (at for first, end, at in number.get((file, function), ()) if first <= line < end), -1
-        )
+        for first, end, at in number.get((file, function), ()):
+            if first <= line < end:
+                return at
+        # Its lines were not kept, or are not known.
+        if (file, function) not in bare:
+            bare[file, function] = len(codes)
+            codes.append({**_code(file, function), "first": 1, "lines": []})
+        return bare[file, function]
 
     return {
         "codes": codes,
@@ -281,3 +286,13 @@ def steps_data(steps: Steps) -> dict[str, Any]:
             for step in steps.steps
         ],
     }  # fmt: skip
+
+
+def _code(file: str, function: str) -> dict[str, Any]:
+    """Give what is said of a function: with ``engine``, the notebook's package that it is of, if it is."""
+    return {
+        "name": one_line(function, 80),
+        "file": short_file(file),
+        "library": of_library(file),
+        "engine": machinery_of(file) or "",
+    }

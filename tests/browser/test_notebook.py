@@ -68,6 +68,13 @@ ends()
 ends()
 stops()"""
 
+# What the tip says of each bar of somebody who is ready.
+READY_BARS = """(() => {
+  const side = view.sides[0], bars = [...Array(side.bars.length).keys()];
+  return bars.filter(i => side.bars.state[i] === 0)
+    .map(i => view.toldBar(side, side.bars, i).map(part => part.textContent).join('; '));
+})()"""
+
 # As if the slider was drawn there.
 GO = "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')) }"
 
@@ -83,6 +90,34 @@ def sets():
     event.set()
 waits()
 sets()"""
+
+STANDING = """%%coroutines --record on --clock virtual
+from IPython.display import display
+import time
+channel = Channel()
+class Slow:
+    def __repr__(self):
+        time.sleep(0.001)
+        return "slow"
+def puts():
+    yield channel.put(1)
+def gets():
+    yield sleep(0.001)
+    yield channel.get()
+    yield
+def shows():
+    display(Slow())
+    yield
+def driven():
+    yield
+def drives():
+    d = driven()
+    next(d)
+    yield
+puts()
+gets()
+shows()
+drives()"""
 
 
 @pytest.fixture(params=["lab", "notebook"])
@@ -227,6 +262,47 @@ def test_step_mode_counts_switches_and_tells_of_a_librarys_calls_in_a_line(page:
     said = columns.inner_text()
     assert "… in wait, " in said and "threading.py" in said and "event.wait()" in said
     assert "waiter" not in said
+
+
+def test_step_mode_says_of_everybody_what_the_trace_knows_and_counts_the_notebooks_own_frames(
+    page: Any, server: Server
+) -> None:
+    server.notebook("standing.ipynb", LOAD, STANDING)
+    driver = Driver(page, server, "standing.ipynb", "lab")
+    driver.run_all("[data-testid=coro-steps]")
+    columns, slider = (page.locator(f"[data-testid={name}]").first
+                       for name in ("coro-columns", "coro-slider"))  # fmt: skip
+    seen, folded = [], 0
+    for step in range(int(slider.get_attribute("max")) + 1):
+        slider.evaluate(GO, step)
+        heads = columns.locator("article header").evaluate_all(
+            "all => all.map(one => [...one.children].map(part => part.textContent))"
+        )
+        seen.append(dict(heads))
+        part = columns.locator(".coro-folded")
+        if part.count():
+            folded += 1
+            # Its author's code called display, and that called its author's code again.
+            assert re.fullmatch(r"… \d+ frames of IPython( and ipykernel)?", part.inner_text())
+            shown = columns.locator("article", has=page.locator(".coro-folded")).inner_text()
+            assert "display(Slow())" in shown and "formatters" not in shown and "… in " not in shown
+            assert ("__repr__" in shown) is ("time.sleep(0.001)" in shown) is ("ipykernel" not in shown)
+    assert folded
+    puts = [each["puts"] for each in seen if "puts" in each]
+    # Its wait was over when the other had received, before it had its next turn: it was still said to wait.
+    assert list(dict.fromkeys(puts)) == [
+        "ran, now waits: put", "waits: put", "ready, woken by gets", "ran to its end", "has ended",
+    ]  # fmt: skip
+    gets = list(dict.fromkeys(each["gets"] for each in seen if "gets" in each))
+    assert gets[:2] == ["ran, now waits: sleep", "waits: sleep"] and "ran, is ready again" in gets
+    drives = {each["drives"] for each in seen if "drives" in each}
+    assert {"ran, now waits: send to driven", "ran, is ready again"} <= drives
+    assert "waits: its driver" in {each["driven"] for each in seen if "driven" in each}
+    # So does the timeline of those who are ready, where it guessed.
+    told = driver.timeline(READY_BARS)
+    for why in ("woken by gets", "its first turn is still to come", "it let the others run",
+                "its wait is over: sleep"):  # fmt: skip
+        assert any(each.endswith(why) for each in told), (why, told)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -69,6 +69,32 @@ def test_a_stack_in_a_blocking_call_has_the_calls_down_to_it() -> None:
     assert first.state == "waiting"
 
 
+def test_of_the_notebooks_own_machinery_a_stack_has_neither_names_nor_source(tmp_path: Any) -> None:
+    file = tmp_path / "site-packages" / "IPython" / "display.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("def display(what):\n    return repr(what)\n")
+    names: dict[str, Any] = {}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+
+    class Slow:
+        def __repr__(self) -> str:
+            mine = "my own"
+            time.sleep(0.001)
+            return mine
+
+    def shows() -> Iterator[Any]:
+        names["display"](Slow())
+        yield
+
+    scheduler = run(shows(), record=True)
+    assert scheduler.recorder is not None
+    kept = scheduler.recorder.record
+    stack = kept.steps[0].stack
+    assert [frame.function for frame in stack] == ["shows", "display", "__repr__"]
+    assert stack[1].locals == () and ("mine", "'my own'") in stack[2].locals
+    assert {function for _, function, _ in kept.sources} == {"shows", "__repr__"}
+
+
 def test_a_record_is_bounded_and_says_so(monkeypatch: Any) -> None:
     monkeypatch.setattr(record, "MOST_STEPS", 3)
 

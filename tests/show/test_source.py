@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import coro_magic
+from coro_magic.engines.frames import machinery_of
+from coro_magic.engines.record import Step, Steps
+from coro_magic.engines.stacks import StackFrame
 from coro_magic.language import Channel, gather, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.show import source
@@ -17,7 +20,7 @@ from coro_magic.show.columns import of_library
 from coro_magic.show.critical import critical_path
 from coro_magic.show.edges import KINDS, edge_columns
 from coro_magic.show.levels import Levels, View
-from coro_magic.show.source import Source
+from coro_magic.show.source import Source, steps_data
 
 from .runs import run_of, sleepers, threads, troubled
 
@@ -280,11 +283,46 @@ def test_step_mode_is_sent_with_the_lines_of_the_functions() -> None:
     assert "yield" in told["lines"][line - told["first"]]
 
 
+def test_frames_of_the_notebooks_machinery_are_counted_on_the_card_and_named_for_step_mode() -> None:
+    packages = "/x/lib/python3.13/site-packages"
+    stack = tuple(
+        StackFrame(function, file, 2, ())
+        for function, file in (
+            ("mine", "/home/x/work.py"), ("display", f"{packages}/IPython/display.py"),
+            ("flush", f"{packages}/ipykernel/iostream.py"), ("wait", "/x/lib/python3.13/threading.py"),
+            ("__repr__", "/home/x/work.py"), ("get", f"{packages}/requests/api.py"),
+        )
+    )  # fmt: skip
+    run = run_of(sleepers(1), record=True)
+    run.stacks = {1: list(stack)}
+    told = Source(run).answer({"kind": "card", "side": 0, "row": 1}, [])[0]["card"]["stack"]
+    assert [frame.get("function") for frame in told] == ["mine", None, "__repr__", "get"]
+    # What a library does for it is its as well.
+    assert told[1] == {"folded": 3, "of": ["IPython", "ipykernel"]}
+    codes = steps_data(Steps([Step(1, 0.0, 1, "waiting", stack)]))["codes"]
+    # Though their lines were not kept.
+    assert [(code["name"], code["engine"]) for code in codes] == [
+        ("mine", ""), ("display", "IPython"), ("flush", "ipykernel"), ("wait", ""), ("__repr__", ""),
+        ("get", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "machinery"), [
+    ("/x/site-packages/ipykernel/iostream.py", "ipykernel"),
+    ("/x/dist-packages/IPython/core/x.py", "IPython"),
+    ("C:\\Python\\Lib\\site-packages\\IPython\\core\\x.py", "IPython"), ("/tmp/ipykernel_12/345.py", None),
+    ("/home/x/ipykernel/work.py", None), ("/x/site-packages/ipykernel_launcher.py", None),
+])  # fmt: skip
+def test_a_cell_is_not_taken_for_the_notebooks_machinery(file: str, machinery: str | None) -> None:
+    assert machinery_of(file) == machinery
+
+
 @pytest.mark.parametrize(("file", "library"), [
     ("/usr/lib/python3.13/threading.py", True),
     ("/home/x/venv/lib/python3.13t/site-packages/requests/api.py", True),
     ("C:\\Python\\Lib\\site-packages\\requests\\api.py", True),
     ("<frozen importlib._bootstrap>", True),
+    ("<decorator-gen-7>", True),
     ("/tmp/ipykernel_12/345.py", False),
     ("/home/x/lib/pipeline.py", False),
     ("/home/x/python3/work.py", False),
