@@ -1,10 +1,15 @@
-"""A cell's coroutines on other people's workers: dask, ipyparallel. Servers are on the loopback only."""
+"""A cell's coroutines on other people's workers: dask, ipyparallel, MPI. Servers are on the loopback only."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,3 +125,34 @@ def test_of_a_worker_that_is_killed_nothing_of_the_others_is_lost(name, request)
     assert made.results == {"f": 0, "f-3": 2}
     assert [task.name for task in made.run.tasks if task.state is State.FAILED] == ["f-2", "f-4"]
     assert "process 2 was lost" in made.run.summary()
+
+
+ON_MPI = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from mpi4py.futures import MPIPoolExecutor
+if __name__ == "__main__":
+    from cells import cell
+    with MPIPoolExecutor() as mine:
+        names = {{"__name__": "__main__", "mine": mine, "add": lambda n: n + 1}}
+        made = cell({textwrap.dedent(COUNT)!r}, names, processes=2, on="mine")
+        print(made.run.error, [found.n for found in made.results.values()])
+        print(len({{found.pid for found in made.results.values()}}), len(made.run.processes))
+"""
+
+
+def test_the_ranks_of_an_mpi_job_run_the_shares(tmp_path):
+    """Rank 0 is the notebook's, as with ``mpiexec -n 3 python -m mpi4py.futures``; each other is a worker."""
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    if importlib.util.find_spec("mpi4py") is None or not mpiexec.exists():
+        pytest.skip("there is no mpi4py, or no MPI beside this Python (pip install mpi4py mpich)")
+    program = tmp_path / "program.py"
+    program.write_text(ON_MPI)
+    # All on this machine, whatever its name is.
+    command = [mpiexec, "-launcher", "fork", "-n", "3", sys.executable, "-m", "mpi4py.futures", program]
+    ran = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert "None [0, 1, 2, 3, 4, 5]" in lines and "2 2" in lines
