@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +133,23 @@ def watched(browser: Any) -> Iterator[Any]:
     page = context.new_page()
     page.set_default_timeout(60_000)
     # On a slow day JupyterLab asks which kernel a notebook is to have, and lets nobody click before that is
-    # answered: the one that it proposes.
-    page.add_locator_handler(page.locator(".jp-Dialog .jp-mod-accept"), lambda answer: answer.click())
+    # answered: the one that it proposes. A click while the dialog is still being made may come to nothing, or
+    # the next dialog is there at once: it is looked at again before every try.
+    page.add_locator_handler(page.locator(".jp-Dialog .jp-mod-accept"), _answer, no_wait_after=True)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
     ours = [error for error in errors if "coro" in error.lower() or "interactive" in error]
     assert not ours, ours
+
+
+def _answer(button: Any) -> None:
+    from playwright.sync_api import Error
+
+    # It may be gone already.
+    with suppress(Error):
+        button.click(timeout=5_000)
 
 
 @pytest.fixture
