@@ -2264,14 +2264,18 @@ class Timeline {
     const by = -bars.reason[i] - 1, name = side.name(by), from = bars.begin[i], to = bars.end[i];
     const before = i > bars.start[bars.row[i]] && bars.state[i - 1] === WAITING ? side.reasons[bars.reason[i - 1]] : null;
     const what = before && before.verb === "sleep" ? "its sleep" : before ? `the time for its ${before.verb}` : "its time";
-    let until = -1, most = 0;
+    let until = -1, most = 0, all = 0;
     for (let j = bars.after(by, from, "time"); j < bars.start[by + 1] && bars.begin[j] < to; j++) {
       const held = Math.min(bars.end[j], to) - Math.max(bars.begin[j], from);
+      if (bars.state[j] === RUNNING && held > 0) all += held;
       // Of several that are about as long the last: as in late.py.
       if (bars.state[j] === RUNNING && held > 0 && held >= 0.9 * most) { most = held; until = bars.end[j]; }
     }
     const at = (time) => (duration(from) === duration(until) ? moment(time, Math.max((to - from) / 20, 1e-9)) : duration(time));
-    return `${what} was over at ${at(from)}, but ${name} held the thread${until < 0 ? "" : ` until ${at(until)}`}`;
+    const over = `${what} was over at ${at(from)}`;
+    // As in late.py, if what is known here is all of it.
+    if (until >= 0 && all < 0.7 * (to - from)) return `${over}, but others held the thread one after another, ${name} as the last until ${at(until)}`;
+    return `${over}, but ${name} held the thread${until < 0 ? "" : ` until ${at(until)}`}`;
   }
 
   span(begin, end) {

@@ -18,6 +18,7 @@ from .text import duration, one_line
 _LEAST = 1e-3  # seconds of one step; to be late by less is in the nature of taking turns
 _SHARE = 0.2  # of the time in which somebody was ready
 _ABOUT = 0.9  # of the length of another step: about as long
+_ALONE = 0.7  # of the time, for one to be the one who held the thread
 _LOOKED_AT = 64  # steps in that time, the first ones
 
 
@@ -99,13 +100,24 @@ def _held_up(intervals: Intervals, stays: Ints, steps: Ints) -> tuple[Ints, Ints
 def told(trace: Trace, intervals: Intervals, stay: int, step: int) -> str:
     """Say until when a step held the thread: ``blocker held the thread until 0.60 s``.
 
-    Where that moment and the one at which the time was over look the same, it is for how long.
+    Where that moment and the one at which the time was over look the same, it is for how long. Where much of
+    the time in between was taken by others, it is who was the last.
     """
     who = one_line(trace.name(int(intervals.row[step])), 60)
     over, until = float(intervals.begin[stay]), float(intervals.end[step])
+    if _share(intervals, stay, int(intervals.row[step])) < _ALONE:
+        return f"others held the thread one after another, {who} as the last until {duration(until)}"
     if duration(over) == duration(until):
         return f"{who} held the thread for {duration(until - over)} more"
     return f"{who} held the thread until {duration(until)}"
+
+
+def _share(intervals: Intervals, stay: int, row: int) -> float:
+    """Give the share of a stay in which the steps of one row held the thread."""
+    begin, end = intervals.begin[stay], intervals.end[stay]
+    own = np.flatnonzero((intervals.row == row) & (intervals.state == RUNNING))
+    held = np.minimum(intervals.end[own], end) - np.maximum(intervals.begin[own], begin)
+    return float(held[held > 0].sum() / (end - begin))
 
 
 def told_in_full(trace: Trace, intervals: Intervals, stay: int, step: int) -> str:

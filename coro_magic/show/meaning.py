@@ -100,6 +100,10 @@ def _is_blocked(step: SlowStep) -> bool:
     return step.busy is not None and step.busy < BLOCKED
 
 
+def _is_body(run: Run, step: SlowStep) -> bool:
+    return run.has_body and (step.row == 0 or any(step.row == process.first for process in run.processes))
+
+
 # Where the time went.
 
 
@@ -269,7 +273,11 @@ def _why_threads(run: Run, baseline: Run, facts: _Facts) -> list[str]:
                     "happens where a library lets go of the GIL while it works, as numpy, hashing and "
                     "compression do; or where something else kept the machine busy during the first "
                     "run.")  # fmt: skip
-    if _is_sparing(run):
+    elif facts.computed > 0.3 * apart > 0 and _late(run):
+        said.append(f"Steps that computed held the one thread for {duration(facts.computed)}, all added up, "
+                    "and others whose waits were over were late meanwhile. On threads the interpreter lets "
+                    "others run in between: it takes the GIL from whoever computes.")  # fmt: skip
+    if not said and _is_sparing(run):
         said.append(_sparing(run))
     if not said:
         once = "" if run.repeats else " Each side ran once: chance may have a part in it."
@@ -416,7 +424,10 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
         call = one_line(blocked.call or "f(...)", 60)
         said.append(f"Let a helper thread make the call that blocks{place(blocked.where)}, {call}: result = "
                     "yield in_thread(function, arguments).")  # fmt: skip
-    computing = next((s for s in run.slow_steps if s.busy is not None and s.busy > COMPUTED), None)
+    # The cell itself cannot yield.
+    computing = next(
+        (s for s in run.slow_steps if s.busy is not None and s.busy > COMPUTED and not _is_body(run, s)), None
+    )
     if computing is not None and run.count > 1:
         said.append(f"Put a bare yield into the loop{place(computing.where)} of "
                     f"{one_line(computing.name, 60)}, so that the others have their turn while it "

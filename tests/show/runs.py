@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from coro_magic.engines.scheduler import Scheduler
-from coro_magic.engines.trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
+from coro_magic.engines.trace import (
+    BORN_WAITING,
+    ENDED,
+    RESUMED,
+    STOPPED,
+    SUSPENDED,
+    WAITS,
+    WOKEN,
+    YIELDED,
+    Trace,
+)
 from coro_magic.language import Channel, State, mark, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.measure.sweep import Measured, Point, Sweep
@@ -108,3 +118,26 @@ def swept(points: int, stopped_at: int | None = None, names: tuple[str, ...] = (
             None if stopped_at is not None and at > stopped_at else threads,
         ))  # fmt: skip
     return Sweep(names, made, points)
+
+
+SLEEPER, BLOCKER = 0, 1  # rows of `held_up`
+
+
+def held_up(naps: int = 3, hold: float = 0.5, nap: float = 0.1, short: float = 0.01) -> Trace:
+    """Give a trace in which one sleeps, and another holds the thread meanwhile; both run in turns."""
+    trace = Trace()
+    trace.born("sleeper", -1, 0, 0.0)
+    trace.born("blocker", -1, 0, 0.0)
+    sleep = trace.code(WAITS, "sleep", None)
+    now = 0.0
+    for _ in range(naps):
+        now += short
+        trace.write((SLEEPER, sleep, now))
+        due = now + nap
+        now += hold
+        trace.write((BLOCKER, YIELDED, now))
+        trace.write((SLEEPER, WOKEN, min(due, now)))
+    trace.write((BLOCKER, ENDED, now + short))
+    trace.write((SLEEPER, ENDED, now + 2 * short))
+    trace.close(now + 2 * short, 2 * naps + 2)
+    return trace

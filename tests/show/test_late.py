@@ -10,30 +10,10 @@ from coro_magic.measure.run import Run
 from coro_magic.show.card import card
 from coro_magic.show.columns import bar_columns
 from coro_magic.show.critical import critical_path
-from coro_magic.show.late import late
+from coro_magic.show.late import late, told_in_full
 from coro_magic.show.meaning import sections
 
-SLEEPER, BLOCKER = 0, 1
-
-
-def held_up(naps: int = 3, hold: float = 0.5, nap: float = 0.1, short: float = 0.01) -> Trace:
-    """Give a trace in which one sleeps, and another holds the thread meanwhile; both run in turns."""
-    trace = Trace()
-    trace.born("sleeper", -1, 0, 0.0)
-    trace.born("blocker", -1, 0, 0.0)
-    sleep = trace.code(WAITS, "sleep", None)
-    now = 0.0
-    for _ in range(naps):
-        now += short
-        trace.write((SLEEPER, sleep, now))
-        due = now + nap
-        now += hold
-        trace.write((BLOCKER, YIELDED, now))
-        trace.write((SLEEPER, WOKEN, min(due, now)))
-    trace.write((BLOCKER, ENDED, now + short))
-    trace.write((SLEEPER, ENDED, now + 2 * short))
-    trace.close(now + 2 * short, 2 * naps + 2)
-    return trace
+from .runs import BLOCKER, SLEEPER, held_up
 
 
 def path(trace: Trace) -> list[tuple[str, float, float]]:
@@ -154,6 +134,24 @@ def test_what_it_means_says_in_one_sentence_who_was_late_and_because_of_whom() -
     assert text.count("held the thread until") == 1 and "3 times" in text
     # Until it ran: the blocker had one more step to make.
     assert "(late by 0.41 s)" in said(held_up(naps=1))
+
+
+def test_where_several_held_the_thread_one_after_another_the_last_is_said_to_be_that() -> None:
+    trace = Trace()
+    for name in ("sleeper", "one", "other", "third"):
+        trace.born(name, -1, 0, 0.0)
+    trace.write((0, trace.code(WAITS, "sleep", None), 0.01))
+    for row, end in enumerate((0.5, 1.0, 1.5), 1):
+        trace.write((row, YIELDED, end))
+    trace.write((0, WOKEN, 0.1))
+    trace.write((0, ENDED, 1.6))
+    trace.close(1.6, 5)
+    found = trace.intervals()
+    them = late(found)
+    assert told_in_full(trace, found, int(them.stay[0]), int(them.step[0])) == (
+        "sleeper's sleep was over at 0.10 s, but others held the thread one after another, third as the last "
+        "until 1.5 s"
+    )
 
 
 @pytest.mark.parametrize("times", [{"nap": 0.5}, {"nap": 0.49}])

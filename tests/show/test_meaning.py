@@ -16,7 +16,7 @@ from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Difference, Run
 from coro_magic.show.meaning import sections
 
-from .runs import run_of, sleepers, threads, troubled
+from .runs import held_up, run_of, sleepers, threads, troubled
 
 
 def said(run: Run, heading: str = "") -> str:
@@ -123,6 +123,15 @@ def test_threads_win_because_several_cores_worked() -> None:
     assert "several cores" in text and "GIL" in text
 
 
+def test_threads_win_because_others_were_late_while_one_computed() -> None:
+    trace = held_up(naps=2)
+    run = Run(tasks=[], trace=trace, elapsed=1.6, switches=6, baseline=threads(2, 0.9),
+              slow_steps=[held(0.5, 1.0), held(0.5, 1.0)], slow_count=2)  # fmt: skip
+    text = said(run, "won")
+    assert "Steps that computed held the one thread for 1 s" in text and "were late meanwhile" in text
+    assert "few switches" not in text
+
+
 def test_threads_win_and_there_were_few_switches() -> None:
     assert "There were few switches, 30 among 10 coroutines" in said(
         made(2.0, 0.1, threads(10, 0.9), switches=30), "won"
@@ -219,6 +228,11 @@ def test_what_held_the_thread_without_computing_is_named_with_what_to_do() -> No
 def test_what_computed_for_long_was_not_blocked() -> None:
     run = made(1.0, 0.9, slow_steps=[held(0.5, 1.0)], slow_count=1)
     assert said(run, "switched") == "" and "bare yield into the loop at line 7" in said(run, "next")
+
+
+def test_a_cell_that_computes_for_long_is_not_told_to_yield() -> None:
+    run = made(1.0, 0.9, slow_steps=[held(0.5, 1.0)], slow_count=1, has_body=True)
+    assert "yield" not in said(run, "next")
 
 
 def test_nothing_slow_is_said_to_be_so() -> None:
