@@ -98,8 +98,9 @@ def test_other_peoples_workers_run_the_shares(name, request):
     assert sorted(made.run.printed.text().splitlines()) == [f"at work {n}" for n in range(6)]
 
 
-def test_a_click_stops_dask_what_it_has_come_to_is_kept_and_it_is_free_for_the_next_run(dask):
-    names = {"__name__": "__main__", "mine": executor_of(dask)}
+@pytest.mark.parametrize("name", ["dask", "ipyparallel"])
+def test_a_click_stops_workers_what_they_have_come_to_is_kept_and_they_are_free(name, request):
+    names = {"__name__": "__main__", "mine": executor_of(request.getfixturevalue(name))}
 
     def progress(underway: Underway) -> float:
         if all(each is not None and each.switches for each in underway.glimpses()):
