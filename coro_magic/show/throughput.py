@@ -51,7 +51,9 @@ def caption(side: Side) -> tuple[str, str]:
     name = side.name
     if side.run is not None and side.run.processes:
         name += f", {where_they_ran(side.run)}"
-    text = f"{name}: {count(switches, 'resumption')}"
+    # As in the summary: who takes turns is switched, and when the system switched threads nobody saw.
+    counted = count(switches, "switch", "switches") if side.takes_turns else count(switches, "resumption")
+    text = f"{name}: {counted}"
     if side.seconds > 0 and not (side.run is not None and side.run.virtual):
         text += f", {number(switches / side.seconds)} per second"
     return text, palette.LINES[side.name][0]

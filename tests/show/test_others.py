@@ -52,7 +52,7 @@ def test_every_side_has_a_curve_of_its_own_colour_and_dashes() -> None:
     curves = [line for line in figure.axes[0].lines if line.get_marker() == "None"]
     assert len({line.get_color() for line in curves}) == len(curves) == 6
     assert len({palette.LINES[side.name][1] for side in sides_of(run)}) == 6
-    assert [text.split(":")[0] for text in written(figure) if "resumptions" in text] == [
+    assert [text.split(":")[0] for text in written(figure) if "per second" in text] == [
         "coroutines", "threads", *NAMES
     ]  # fmt: skip
 
