@@ -247,7 +247,7 @@ function arrange(side, { order, text, state, folded, opened }) {
   }
   const filtered = hits < n;
   const lineOf = new Int32Array(n).fill(-1);
-  if (order === "function") return byFunction(side, keep, hits, lineOf, opened);
+  if (order === "function") return { keep, ...byFunction(side, keep, hits, lineOf, opened) };
   let depth = null, kids = null, sequence;
   if (order === "tree") {
     ({ sequence, depth, kids } = byTree(side, keep, filtered, folded));
@@ -266,7 +266,7 @@ function arrange(side, { order, text, state, folded, opened }) {
   const count = sequence.length;
   const start = new Int32Array(count + 1);
   for (let line = 0; line < count; line++) { lineOf[sequence[line]] = line; start[line + 1] = line + 1; }
-  return { count, lineOf, start, rows: sequence, depth, kids, group: null, hits, grouped: false };
+  return { keep, count, lineOf, start, rows: sequence, depth, kids, group: null, hits, grouped: false };
 }
 
 // How high all lines are together, in rows.
@@ -1008,6 +1008,10 @@ class Timeline {
     const bad = [];
     for (let row = 0; row < rows.side.rows; row++) if (rows.lines.lineOf[row] >= 0 && this.badEnd(rows.side, row)) bad.push(row);
     rows.bad = Int32Array.from(bad);
+    // What stands over the rows is of those that the filter leaves, folded away or not, or of nobody.
+    const left = ({ row }) => !(row >= 0) || rows.lines.keep[row] || rows.lines.lineOf[row] >= 0;
+    rows.marks = rows.side.marks.filter(left);
+    rows.slow = rows.side.slow.filter(left);
     rows.plain = this.order === "spawn" && rows.lines.hits === rows.side.rows;
     rows.detail = null;
     rows.sharp = null;
@@ -1050,9 +1054,9 @@ class Timeline {
     const heights = sharedOut(natural, natural.length > 2 ? Math.max(most, inWindow) : most);
     let y = AXIS;
     this.bands.forEach((rows, i) => {
-      const { side, box } = rows;
-      const texts = side.marks.length + (side.slow.length ? Math.min(side.slow.length, 3) : 0);
-      box.flags = side.empty ? 0 : Math.min(texts, texts > 4 ? FLAG_LINES : 2) * FLAG + (side.slow.length ? 9 : 0);
+      const { side, box, marks, slow } = rows;
+      const texts = marks.length + Math.min(slow.length, 3);
+      box.flags = side.empty ? 0 : Math.min(texts, texts > 4 ? FLAG_LINES : 2) * FLAG + (slow.length ? 9 : 0);
       box.y = y;
       box.plotY = Math.round(y + CAPTION + box.flags);
       box.plotH = Math.round(heights[i]);
@@ -1637,14 +1641,14 @@ class Timeline {
   // Marks and slow steps: their texts stand over the rows, where they have room.
   drawFlags(rows) {
     const { context: c, theme, plotX, plotW } = this;
-    const { side, box } = rows;
+    const { side, box, marks, slow } = rows;
     if (!box.flags) return;
     const bottom = box.plotY;
-    const strip = side.slow.length ? 9 : 0, levels = Math.floor((box.flags - strip) / FLAG);
+    const strip = slow.length ? 9 : 0, levels = Math.floor((box.flags - strip) / FLAG);
     c.save();
     c.beginPath(); c.rect(0, box.y + CAPTION - 2, this.width, box.flags + box.plotH + 2); c.clip();
     const texts = [];
-    side.slow.forEach((step, i) => {
+    slow.forEach((step, i) => {
       const [begin, end] = this.slowSpan(rows, step);
       if (!(end >= this.x0 && begin <= this.x1)) return;
       const x = Math.max(this.px(begin), plotX), wide = Math.max(3, Math.min(this.px(end), plotX + plotW) - x);
@@ -1653,7 +1657,7 @@ class Timeline {
       if (i < 12) texts.push([x, step.label || `${duration(step.seconds)} without a switch`, theme.ink, false]);
     });
     let dashes = 0;
-    for (const mark of side.marks) {
+    for (const mark of marks) {
       const at = this.axis === "time" ? mark.time : mark.switch;
       if (!(at >= this.x0 && at <= this.x1)) continue;
       const x = Math.round(this.px(at)) + 0.5;
@@ -2194,8 +2198,10 @@ class Timeline {
     const { side, lines } = rows;
     const text = (content) => h("div", {}, content);
     const slow = side.slow.find((step) => step.row === row && zone === "plot" && this.slowSpan(rows, step)[0] <= this.value(px + 3) && this.slowSpan(rows, step)[1] >= this.value(px - 3));
-    const mark = zone === "plot" && side.marks.find((one) => Math.abs(this.px(this.axis === "time" ? one.time : one.switch) - px) < 4);
-    const more = [slow && text(`held the thread: ${slow.label || duration(slow.seconds)}`), mark && text(`mark: ${mark.text}`)].filter(Boolean);
+    // A mark's dashes go down all rows; it is told where it was made, and everywhere if nobody made it.
+    const its = (one) => !(one.row >= 0) || (row < 0 ? side.base[one.row] === group : one.row === row);
+    const marks = zone !== "plot" ? [] : rows.marks.filter((one) => its(one) && Math.abs(this.px(this.axis === "time" ? one.time : one.switch) - px) < 4);
+    const more = [slow && text(`held the thread: ${slow.label || duration(slow.seconds)}`), ...marks.slice(0, 3).map((mark) => text(`mark: ${mark.text}`))].filter(Boolean);
     if (row < 0) {
       const n = lines.start[line + 1] - lines.start[line];
       return [h("b", {}, `${side.names[group]} × ${number(n)}`), zone === "plot" ? this.toldShares(rows, line, line + 1, px) : null,

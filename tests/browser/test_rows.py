@@ -1,0 +1,68 @@
+"""A timeline alone, in a saved page: marks, the life of a row, keys, narrow pages, step mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import coro_magic
+from coro_magic import mark, sleep, spawn
+
+from .driving import CANVAS, Driver
+
+TIP, LIVE, CARD = (f"[data-testid=coro-{name}]" for name in ("tip", "live", "card"))
+Show = Callable[..., Driver]
+
+
+@pytest.fixture
+def show(page: Any, tmp_path: Path) -> Show:
+    """Give what runs a coroutine in virtual time, saves its page and opens it."""
+
+    def opened(body: Callable[[], Any], **options: Any) -> Driver:
+        path = tmp_path / "rows.html"
+        coro_magic.run(body(), clock="virtual", baseline="off", **options).save(str(path))
+        page.goto(f"file://{path}")
+        page.wait_for_selector(CANVAS)
+        return Driver.of(page)
+
+    return opened
+
+
+def marking(name: str) -> Any:
+    yield sleep(1)
+    mark(f"{name} was here")
+    yield sleep(1)
+
+
+def two_that_mark() -> Any:
+    spawn(marking("left"), name="left")
+    spawn(marking("right"), name="right")
+    yield sleep(2)
+
+
+def test_the_hover_text_has_the_marks_of_its_own_row(show: Show) -> None:
+    driver = show(two_that_mark)
+    for line, name in ((1, "left"), (2, "right")):
+        x, y = driver.timeline(f"[view.px(1), view.middle(view.rows[0], {line})]")
+        driver.canvas().hover(position={"x": x, "y": y})
+        driver.page.wait_for_function(
+            f"name => document.querySelector('{TIP} b').textContent === name", arg=name
+        )
+        assert [text for text in driver.page.locator(TIP).inner_text().split("\n") if "mark" in text] == [
+            f"mark: {name} was here"
+        ]
+
+
+def test_marks_of_rows_that_are_filtered_out_are_not_drawn(show: Show) -> None:
+    driver = show(two_that_mark)
+    assert driver.timeline("view.rows[0].marks.map(one => one.text)") == ["left was here", "right was here"]
+    driver.page.fill("[data-testid=coro-filter]", "right")
+    assert driver.timeline("view.rows[0].marks.map(one => one.text)") == ["right was here"]
+    # What is only folded away is there still.
+    driver.page.fill("[data-testid=coro-filter]", "")
+    driver.page.select_option("[data-testid=coro-order]", "tree")
+    driver.timeline("view.fold(view.rows[0], 0)")
+    assert driver.timeline("[view.rows[0].lines.count, view.rows[0].marks.length]") == [1, 2]
