@@ -679,6 +679,7 @@ const STYLE = `
 .coro-card table { border-collapse: collapse; width: 100%; font-size: 12px; table-layout: auto; margin: 0; border: 0; }
 .coro-card th, .coro-card td { text-align: left; vertical-align: top; padding: 1px 8px 1px 0; overflow-wrap: anywhere; border: 0; background: none; color: inherit; font-weight: normal; }
 .coro-card th { color: var(--coro-faint); }
+.coro-card td.coro-word { overflow-wrap: normal; white-space: nowrap; }
 .coro-card td.coro-num { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .coro-code { font: 11.5px/1.55 var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace); background: var(--coro-lane); border-radius: 5px; overflow-x: auto; padding: 3px 0; }
 .coro-code div { display: flex; white-space: pre; padding: 0 6px 0 0; border-left: 3px solid transparent; width: max-content; min-width: 100%; }
@@ -2411,8 +2412,10 @@ function cardOf(view, card, head, close) {
   if (card.life && card.life.length) {
     // One unit for all, fine enough that what comes later is seen to come later.
     const last = Math.max(card.life.at(-1).end, 1e-9), step = 10 ** Math.floor(Math.log10(last) - 4);
-    const row = ({ state: what, begin, end, why }) => h("tr", {}, h("td", { class: "coro-num" }, moment(begin, step, last / 10)), h("td", { class: "coro-num" }, duration(end - begin)), h("td", {}, what), h("td", {}, why || ""));
-    out.push(h("h4", {}, "Its life"), h("table", {}, h("thead", {}, h("tr", {}, ["at", "for", "", "why"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, card.life.map(row))));
+    const row = ({ state: what, begin, end, why }) => h("tr", {}, h("td", { class: "coro-num" }, moment(begin, step, last / 10)), h("td", { class: "coro-num" }, duration(end - begin)), h("td", { class: "coro-word" }, what), h("td", {}, why || ""));
+    // Who is ready for less than can be written is just going on; only if somebody woke it, or was in its way, it says something.
+    const life = card.life.filter(({ state: what, begin, end, why }) => what !== "ready" || why || Math.round((end - begin) * 1e9) > 0);
+    out.push(h("h4", {}, "Its life"), h("table", {}, h("thead", {}, h("tr", {}, ["at", "for", "", "why"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, life.map(row))));
     if (card.more) out.push(h("p", {}, `… and ${number(card.more)} more`));
   }
   return out;

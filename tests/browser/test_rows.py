@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 
 import coro_magic
-from coro_magic import mark, sleep, spawn
+from coro_magic import Event, mark, sleep, spawn
 
 from .driving import CANVAS, Driver
 
 TIP, LIVE, CARD = (f"[data-testid=coro-{name}]" for name in ("tip", "live", "card"))
+# Over how many lines an element's text goes.
+LINES = """one => {
+  const range = document.createRange();
+  range.selectNodeContents(one);
+  return range.getClientRects().length;
+}"""
 Show = Callable[..., Driver]
 
 
@@ -66,3 +72,32 @@ def test_marks_of_rows_that_are_filtered_out_are_not_drawn(show: Show) -> None:
     driver.page.select_option("[data-testid=coro-order]", "tree")
     driver.timeline("view.fold(view.rows[0], 0)")
     assert driver.timeline("[view.rows[0].lines.count, view.rows[0].marks.length]") == [1, 2]
+
+
+def yielding() -> Any:
+    for _ in range(3):
+        yield
+    yield sleep(1)
+    event = Event()
+    spawn(setting(event), name="a_setter_with_a_name_as_long_as_names_of_functions_are")
+    yield event.wait()
+
+
+def setting(event: Event) -> Any:
+    yield sleep(1)
+    event.set()
+
+
+def test_a_life_leaves_out_who_was_ready_for_no_time_and_nobodys_doing(show: Show) -> None:
+    driver = show(yielding)
+    driver.timeline("view.openCard(0, 0, false)")
+    rows = driver.page.locator(f"{CARD} tbody tr")
+    rows.first.wait_for()
+    cells = [[cell.strip() for cell in text.split("\t")] for text in rows.all_inner_texts()]
+    ready = [why for _, _, state, why in cells if state == "ready"]
+    assert ready == ["by a_setter_with_a_name_as_long_as_names_of_functions_are"]
+    assert sum(state == "running" for _, _, state, _ in cells) > 4
+    # However narrow the card is, a state is one word.
+    driver.page.set_viewport_size({"width": 340, "height": 900})
+    words = driver.page.locator(f"{CARD} td.coro-word")
+    assert {words.nth(at).evaluate(LINES) for at in range(words.count())} == {1}
