@@ -713,8 +713,9 @@ const KEYS = [
   ["↑ ↓, Page", "go from row to row, so that it is read out; Enter opens its card, Escape closes it"],
   ["[ ]", "lower and taller rows; Alt + wheel moves them"],
   ["0 or F, Home, End", "show everything; go to the beginning, to the end"],
+  ["space", "rows as a tree or per function: fold and unfold the row that is in focus"],
   ["A, C", "arrows of who woke whom; the critical path"],
-  ["space , .", "step mode: play or pause, one step back, one step on"],
+  ["space , .", "step mode: play or pause (where there is nothing to fold), one step back, one step on"],
 ];
 
 // Front ends have keys of their own: in a notebook a B would make a new cell, and two zeros restart the kernel.
@@ -2108,16 +2109,24 @@ class Timeline {
       Home: () => { const [a, b] = this.target(); this.show(0, b - a); },
       End: () => { const [a, b] = this.target(); this.show(this.full() - (b - a), this.full()); },
       "]": () => this.eachZoom(1.4), "[": () => this.eachZoom(1 / 1.4),
-      a: () => this.buttons.arrows.disabled || this.toggle("arrows"), A: () => this.buttons.arrows.disabled || this.toggle("arrows"),
-      c: () => this.buttons.critical.disabled || this.toggle("critical"), C: () => this.buttons.critical.disabled || this.toggle("critical"),
+      a: () => this.toggleByKey("arrows"), A: () => this.toggleByKey("arrows"), c: () => this.toggleByKey("critical"), C: () => this.toggleByKey("critical"),
       Enter: () => this.openFocused(),
       Escape: () => { this.hideTip(); if (!this.card.hidden) this.closeCard(); else { this.selected = null; this.want("over"); } },
     };
     if (this.stepper) Object.assign(actions, { " ": () => this.stepper.toggle(), ",": () => this.stepper.move(-1), ".": () => this.stepper.move(1) });
+    // The arrows move in time, also with a row in focus: it is folded by the key that presses buttons.
+    if (this.focused && this.foldable(this.rows[this.focused.side], this.focused.line)) actions[" "] = () => this.foldFocused();
     const action = Object.hasOwn(actions, key) ? actions[key] : null;
     if (!action) return;
     action();
     event.preventDefault();
+  }
+
+  // Who presses a key on the rows does not hear that a button is pressed now.
+  toggleByKey(what) {
+    const button = this.buttons[what], called = button.textContent;
+    if (!button.disabled) this.toggle(what);
+    this.live.textContent = button.disabled ? `${called}: there is nothing to show` : `${called}: ${this[what] ? "shown" : "hidden"}`;
   }
 
   eachZoom(factor) {
@@ -2150,7 +2159,8 @@ class Timeline {
     if (lines.group && lines.group[line] >= 0) return `${side.names[lines.group[line]]}, ${counted(n, side.unit)}, ${rows.opened.has(lines.group[line]) ? "unfolded" : "folded"}`;
     const row = lines.rows[lines.start[line]];
     const end = side.final[row] >= 0 ? `, ${STATES[side.final[row]]}` : "";
-    return `${side.name(row)}${end}: running ${duration(side.running[row])}, ready ${duration(side.ready[row])}, waiting ${duration(side.waiting[row])}, longest wait ${duration(side.longest[row])}, ${counted(side.resumptions[row], "resumption")}`;
+    const below = this.foldable(rows, line) ? `, ${number(lines.kids[row])} below it, ${this.isOpen(rows, line) ? "unfolded" : "folded"}` : "";
+    return `${side.name(row)}${end}${below}: running ${duration(side.running[row])}, ready ${duration(side.ready[row])}, waiting ${duration(side.waiting[row])}, longest wait ${duration(side.longest[row])}, ${counted(side.resumptions[row], "resumption")}`;
   }
 
   openFocused() {
@@ -2158,8 +2168,14 @@ class Timeline {
     const { side, line } = this.focused;
     const rows = this.rows[side];
     if (line >= rows.lines.count) return undefined;
-    if (rows.lines.group && rows.lines.group[line] >= 0) return this.fold(rows, line);
+    if (rows.lines.group && rows.lines.group[line] >= 0) return this.foldFocused();
     return this.openCard(side, rows.lines.rows[rows.lines.start[line]], true);
+  }
+
+  foldFocused() {
+    const { side, line } = this.focused, rows = this.rows[side];
+    this.fold(rows, line);
+    this.live.textContent = this.spoken(rows, line);
   }
 
   clicked(hit) {

@@ -101,3 +101,29 @@ def test_a_life_leaves_out_who_was_ready_for_no_time_and_nobodys_doing(show: Sho
     driver.page.set_viewport_size({"width": 340, "height": 900})
     words = driver.page.locator(f"{CARD} td.coro-word")
     assert {words.nth(at).evaluate(LINES) for at in range(words.count())} == {1}
+
+
+def test_a_row_of_the_tree_is_folded_by_keyboard_and_what_keys_show_is_read_out(show: Show) -> None:
+    driver = show(two_that_mark)
+    page, live = driver.page, driver.page.locator(LIVE)
+    page.select_option("[data-testid=coro-order]", "tree")
+    driver.canvas().focus()
+    page.keyboard.press("ArrowDown")
+    assert "2 below it, unfolded" in live.inner_text()
+    for count, said in ((1, "folded"), (3, "unfolded")):
+        page.keyboard.press(" ")
+        assert driver.timeline("view.rows[0].lines.count") == count
+        assert f"2 below it, {said}" in live.inner_text()
+    # A row without children is not one to fold.
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    assert driver.timeline("view.rows[0].lines.count") == 3
+    for key, said in (
+        ("a", "Arrows: shown"),
+        ("a", "Arrows: hidden"),
+        ("c", "Critical path: shown"),
+        ("c", "Critical path: hidden"),
+    ):
+        page.keyboard.press(key)
+        assert live.inner_text() == said
+    assert page.locator(".coro-help").get_by_text("fold and unfold the row").count() == 1
