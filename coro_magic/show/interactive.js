@@ -632,7 +632,7 @@ const STYLE = `
 .coro-tools { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; margin: 0 0 6px; }
 .coro-tools label { display: inline-flex; align-items: center; gap: 4px; color: var(--coro-faint); font-size: 12px; }
 .coro-tools .coro-push { flex: 1 1 0; }
-@container (max-width: 430px) { .coro-tools label { font-size: 0; gap: 0; } .coro-tools .coro-push { display: none; } .coro-timeline input[type="search"] { width: 82px; } }
+@container (max-width: 430px) { .coro-tools label { font-size: 11px; gap: 2px; } .coro-tools .coro-push { display: none; } .coro-timeline input[type="search"] { width: 82px; } }
 .coro-timeline button, .coro-timeline select, .coro-timeline input[type="search"] { font: inherit; font-size: 12px; line-height: 18px; height: 26px;
   color: var(--coro-ink); background: var(--coro-paper); border: 1px solid var(--coro-line); border-radius: 5px; padding: 2px 8px; margin: 0; width: auto; box-shadow: none; cursor: pointer; }
 .coro-timeline select { padding: 2px 4px; }

@@ -127,3 +127,14 @@ def test_a_row_of_the_tree_is_folded_by_keyboard_and_what_keys_show_is_read_out(
         page.keyboard.press(key)
         assert live.inner_text() == said
     assert page.locator(".coro-help").get_by_text("fold and unfold the row").count() == 1
+
+
+def test_narrow_tools_keep_their_names(show: Show) -> None:
+    driver = show(two_that_mark)
+    driver.page.set_viewport_size({"width": 360, "height": 900})
+    labels = driver.page.locator(".coro-tools label")
+    assert (
+        labels.evaluate_all("all => all.map(one => parseFloat(getComputedStyle(one).fontSize) >= 10)")
+        == [True] * labels.count()
+    )
+    assert driver.page.locator(".coro-tools").evaluate("one => one.scrollWidth <= one.clientWidth")
