@@ -1650,12 +1650,14 @@ class Timeline {
     c.save();
     c.beginPath(); c.rect(0, box.y + CAPTION - 2, this.width, box.flags + box.plotH + 2); c.clip();
     const texts = [];
+    let inView = 0;
     slow.forEach((step, i) => {
       const [begin, end] = this.slowSpan(rows, step);
       if (!(end >= this.x0 && begin <= this.x1)) return;
       const x = Math.max(this.px(begin), plotX), wide = Math.max(3, Math.min(this.px(end), plotX + plotW) - x);
       c.fillStyle = theme.ink; c.fillRect(x, bottom - 8, wide, 6);
       c.fillStyle = this.hatch(); c.fillRect(x, bottom - 8, wide, 6);
+      inView++;
       if (i < 12) texts.push([x, step.label || `${duration(step.seconds)} without a switch`, theme.ink, false]);
     });
     let dashes = 0;
@@ -1673,17 +1675,24 @@ class Timeline {
           if (y > bottom && y < bottom + box.plotH) { c.fillStyle = theme.mark; c.beginPath(); c.moveTo(x - 4, y - 5); c.lineTo(x + 4, y - 5); c.lineTo(x, y + 2); c.fill(); }
         }
       }
+      inView++;
       if (texts.length < 60) texts.push([x, String(mark.text), theme.mark, true]);
     }
     texts.sort((a, b) => a[0] - b[0]);
     c.font = this.font(11); c.textBaseline = "middle"; c.textAlign = "left";
-    const ends = new Array(levels).fill(plotX - 60);
-    for (const [x, text, colour, flag] of texts) {
-      const shown = fitted(c, text, Math.min(380, plotW * 0.7)), wide = c.measureText(shown).width + 12;
-      const left = clamp(x, 2, Math.max(2, this.width - wide));
-      const level = ends.findIndex((end) => left >= end);
-      if (level < 0) continue;
-      ends[level] = left + wide + 4;
+    let placed = this.placeFlags(texts, levels, 0);
+    if (placed.length < inView) {
+      // How many more there are is said at the right, in the uppermost line, whose end is kept free for it.
+      const room = c.measureText(`+${number(inView)} more`).width + 8;
+      placed = this.placeFlags(texts, levels, room);
+      const y = bottom - strip - (levels - 0.5) * FLAG;
+      c.fillStyle = this.paper; c.fillRect(this.width - room, y - 7, room, 14);
+      c.fillStyle = theme.faint; c.textAlign = "right";
+      c.fillText(`+${number(inView - placed.length)} more`, this.width - 4, y + 0.5);
+      c.textAlign = "left";
+    }
+    rows.untold = inView - placed.length;
+    for (const { shown, wide, left, level, colour, flag } of placed) {
       const y = bottom - strip - (level + 0.5) * FLAG;
       if (flag) { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); c.fillStyle = colour; c.globalAlpha = 0.14; c.fillRect(left, y - 7, wide - 2, 14); c.globalAlpha = 1; c.fillRect(left, y - 7, 2, 14); }
       else { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); }
@@ -1691,6 +1700,21 @@ class Timeline {
       c.fillText(shown, left + 5, y + 0.5);
     }
     c.restore();
+  }
+
+  // Where the texts over the rows stand, of those that find a place. The uppermost line ends `room` pixels earlier.
+  placeFlags(texts, levels, room) {
+    const { context: c, plotX, plotW } = this;
+    const ends = new Array(levels).fill(plotX - 60), placed = [];
+    for (const [x, text, colour, flag] of texts) {
+      const shown = fitted(c, text, Math.min(380, plotW * 0.7)), wide = c.measureText(shown).width + 12;
+      const left = clamp(x, 2, Math.max(2, this.width - wide));
+      const level = ends.findIndex((end, at) => left >= end && (at < levels - 1 || left + wide <= this.width - room));
+      if (level < 0) continue;
+      ends[level] = left + wide + 4;
+      placed.push({ shown, wide, left, level, colour, flag });
+    }
+    return placed;
   }
 
   drawScrollbar(rows) {

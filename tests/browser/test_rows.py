@@ -138,3 +138,30 @@ def test_narrow_tools_keep_their_names(show: Show) -> None:
         == [True] * labels.count()
     )
     assert driver.page.locator(".coro-tools").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def crowded() -> Any:
+    for n in range(20):
+        yield sleep(1)
+        mark(f"a mark whose text takes more room than there is until the next, number {n}")
+
+
+def test_how_many_flags_found_no_room_is_said(show: Show) -> None:
+    driver = show(crowded)
+    written = driver.timeline("""(() => {
+        const said = [], before = view.context.fillText;
+        view.context.fillText = (text, ...where) => {
+            said.push(text);
+            before.call(view.context, text, ...where);
+        };
+        view.drawBase();
+        delete view.context.fillText;
+        return said;
+    })()""")
+    flags = sum(text.startswith("a mark") for text in written)
+    assert 0 < flags < 20 and f"+{20 - flags} more" in written
+    # Where there is room for all, nothing is said.
+    driver.timeline("view.setView(0.5, 2.5)")
+    driver.page.wait_for_function(
+        "() => [...document.querySelectorAll('*')].find(one => one.__coro).__coro.rows[0].untold === 0"
+    )
