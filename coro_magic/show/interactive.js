@@ -35,6 +35,7 @@ const CELL = 2; // pixels: the size of a cell of the mixture
 const FEW_ARROWS = 400;
 const MOST_MARKERS = 3000;
 const MOST_COLUMNS = 12; // coroutines side by side in step mode
+const FEW_FRAMES = 3; // more of the same function in the same line are one
 const DEBOUNCE = 70; // ms before the kernel is asked
 const PATIENCE = 30000; // ms until it is said that the kernel does not answer
 
@@ -2646,11 +2647,16 @@ class Stepper {
     // The user's own calls; where there are none, all of them.
     const own = codes.map(({ library }, i) => !engines[i] && (!library || codes.every((one) => one.library)));
     const innermost = own.lastIndexOf(true);
+    // A function that called itself, from the same place: the first of its frames says it all, and how many they are.
+    const again = frames.map(([index, line], i) => i > 0 && i !== innermost && own[i] && own[i - 1] && frames[i - 1][0] === index && frames[i - 1][1] === line);
+    const repeats = (i) => { let n = 0; while (again[i + 1 + n]) n++; return n; };
+    let skip = 0;
     let inside = [], folded = [];
     const close = () => { closeFolded(); closeInside(); };
     const closeFolded = () => { if (folded.length) out.push(foldedFrames(folded.length, [...new Set(folded)])); folded = []; };
     const closeInside = () => { if (inside.length) out.push(h("p", { title: inside.join("\n") }, `… in ${inside[0]}${inside.length > 1 ? `, and ${counted(inside.length - 1, "call")} in it` : ""}`)); inside = []; };
     frames.forEach(([, line, locals], depth) => {
+      if (skip) { skip--; return; }
       const code = codes[depth];
       const inner = depth === innermost;
       if (engines[depth]) { closeInside(); folded.push(engines[depth]); return; }
@@ -2663,6 +2669,10 @@ class Stepper {
       const from = clamp(place - Math.floor(room / 2), 0, Math.max(0, all.length - room));
       if (frames.length > 1) out.push(h("p", {}, [code.name, ...[shortFile(code.file)].filter((file) => file && file !== "in a cell")].join(" in ")));
       out.push(all.length ? sourceLines(all.slice(from, from + room), line) : h("p", {}, `line ${line}, whose text is not known`), localsOf(locals) || "");
+      const same = repeats(depth);
+      if (same < FEW_FRAMES) return;
+      skip = same;
+      out.push(h("p", { class: "coro-folded" }, `… ${counted(same, "more frame")} of ${code.name}`));
     });
     close();
     return out;

@@ -165,3 +165,30 @@ def test_how_many_flags_found_no_room_is_said(show: Show) -> None:
     driver.page.wait_for_function(
         "() => [...document.querySelectorAll('*')].find(one => one.__coro).__coro.rows[0].untold === 0"
     )
+
+
+def deep(n: int) -> Any:
+    if n:
+        yield from deep(n - 1)
+    else:
+        yield
+
+
+def recursive() -> Any:
+    yield from deep(13)
+
+
+def test_many_frames_of_a_recursion_are_one_line_in_step_mode(show: Show) -> None:
+    driver = show(recursive, record="on")
+    column = driver.page.locator(".coro-column")
+    assert [text for text in column.inner_text().split("\n") if "more" in text] == [
+        "… 12 more frames of deep"
+    ]
+    # The outermost of them is shown, and where it stands.
+    lit = column.locator(".coro-lit").all_inner_texts()
+    assert ["deep(13)" in lit[0], "deep(n - 1)" in lit[1], lit[2].split("\n")[-1].strip()] == [
+        True,
+        True,
+        "yield",
+    ]
+    assert len(lit) == 3
