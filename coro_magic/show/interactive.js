@@ -1692,7 +1692,6 @@ class Timeline {
       c.fillText(`+${number(inView - placed.length)} more`, this.width - 4, y + 0.5);
       c.textAlign = "left";
     }
-    rows.untold = inView - placed.length;
     for (const { shown, wide, left, level, colour, flag } of placed) {
       const y = bottom - strip - (level + 0.5) * FLAG;
       if (flag) { c.fillStyle = this.paper; c.fillRect(left, y - 7, wide - 2, 14); c.fillStyle = colour; c.globalAlpha = 0.14; c.fillRect(left, y - 7, wide - 2, 14); c.globalAlpha = 1; c.fillRect(left, y - 7, 2, 14); }
