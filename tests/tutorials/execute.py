@@ -85,7 +85,11 @@ def index_picture(notebook: Any) -> bytes | None:
 
 
 def _shrink(png: bytes, path: Path) -> None:
-    image = Image.open(io.BytesIO(png)).convert("RGB")
+    drawn = Image.open(io.BytesIO(png)).convert("RGBA")
+    # Its corners are transparent.
+    image = Image.new("RGBA", drawn.size, "white")
+    image.alpha_composite(drawn)
+    image = image.convert("RGB")
     height = round(image.height * WIDTH / image.width)
     path.parent.mkdir(exist_ok=True)
     image.resize((WIDTH, height), Image.Resampling.LANCZOS).quantize(256).save(path, optimize=True)
