@@ -148,6 +148,8 @@ def of_pairs(pairs: Repeats | None, swapped: bool = False) -> str:
     low, high = pairs.interval
     if swapped:
         low, high = 1 / high, 1 / low
+    if len(pairs) == 1:
+        return f" ({factor(low)} in 1 untraced pair)"  # which is no range, and has no median
     return f" ({factor(low)} to {factor(high)}, median of {count(len(pairs), 'untraced pair')})"
 
 

@@ -48,6 +48,11 @@ def test_repeats_tell_where_a_single_run_could_not():
     assert run.speedup == pytest.approx(1.2)
 
 
+def test_of_a_single_pair_no_range_is_told():
+    headline = made(0.5, 0.6, [(1.0, 0.99)]).summary().splitlines()[0]
+    assert headline.endswith("too few pairs to tell (0.99 in 1 untraced pair)")
+
+
 def test_the_headline_has_the_times_that_its_ratio_is_made_of():
     headline, *lines = made(0.5, 0.9, PAIRS).summary().splitlines()
     assert "10 coroutines, 1 thread, 1 s; 10 threads, 1.2 s; 1.2 times as fast" in headline
