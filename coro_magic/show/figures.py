@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,7 +12,7 @@ from matplotlib.patches import ConnectionPatch, Patch
 
 from ..measure.run import Run
 from . import headings, palette, rows, throughput
-from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis, time_unit
+from .sheet import WIDTH, Sheet, label_of, own_style, say, time_axis, time_unit, width_of
 from .side import NOT_BEGUN, OTHER, Side, read, sides_of, waits_of
 from .text import duration
 from .words import headline, slow_limit
@@ -25,6 +26,14 @@ _AXIS = 0.46  # the time axis with its label
 _ZOOM_BELOW = 0.2  # of the time axis: what is shorter is drawn a second time, magnified
 _ZOOM_AXIS = 0.3
 _THROUGHPUT = 0.9
+# The legend: its letters in points, the rest in heights of these, as matplotlib takes them.
+_LEGEND_LETTERS = 8.0
+_LEGEND_HANDLE = 1.3
+_LEGEND_AFTER_HANDLE = 0.5
+_LEGEND_BETWEEN = 1.3
+_LEGEND_PAD = 0.2
+_LEGEND_AWAY = 0.5
+_LEGEND_LEFT = 0.09  # inches, also what stays free to the right of it
 
 
 def picture(run: Run) -> Figure:
@@ -228,13 +237,16 @@ class _Layout:
 
     def _columns(self) -> int:
         """Give how many legend entries fit side by side."""
-        labels = [str(handle.get_label()) for handle in self._legend()]
+        letters = _LEGEND_LETTERS / 72
+        beside = (_LEGEND_HANDLE + _LEGEND_AFTER_HANDLE) * letters
+        wide = [beside + width_of(str(handle.get_label()), _LEGEND_LETTERS) for handle in self._legend()]
+        room = WIDTH - 2 * (_LEGEND_LEFT + (_LEGEND_AWAY + _LEGEND_PAD) * letters)
         columns = 1
-        for lines in range(1, len(labels) + 1):
-            columns = max(-(-len(labels) // lines), 1)
-            # Entries go down the columns.
-            wide = [max(map(len, labels[at : at + lines])) for at in range(0, len(labels), lines)]
-            if sum(0.062 * letters + 0.38 for letters in wide) < WIDTH - 0.3:
+        for lines in range(1, len(wide) + 1):
+            columns = -(-len(wide) // lines)
+            # Entries go down the columns, dealt out as matplotlib does it.
+            widest = [float(max(column)) for column in np.array_split(wide, columns)]
+            if sum(widest) + _LEGEND_BETWEEN * letters * (columns - 1) <= room:
                 break
         return columns
 
@@ -244,9 +256,10 @@ class _Layout:
             return
         whole, high = sheet.get_size_inches()
         legend = sheet.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(0.09 / whole, 1 - top / high),
-            ncols=self._columns(), frameon=False, fontsize=8,
-            handlelength=1.3, handleheight=0.8, columnspacing=1.3, handletextpad=0.5, borderpad=0.2,
+            handles=handles, loc="upper left", bbox_to_anchor=(_LEGEND_LEFT / whole, 1 - top / high),
+            ncols=self._columns(), frameon=False, fontsize=_LEGEND_LETTERS,
+            handlelength=_LEGEND_HANDLE, handleheight=0.8, columnspacing=_LEGEND_BETWEEN,
+            handletextpad=_LEGEND_AFTER_HANDLE, borderpad=_LEGEND_PAD, borderaxespad=_LEGEND_AWAY,
             labelcolor=palette.INK,
         )  # fmt: skip
         for text in legend.get_texts():

@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import Transform
 from PIL import Image
@@ -82,6 +84,16 @@ def say(axes: Axes, x: float, y: float, text: str, at: Transform | None = None, 
     if at is not None:
         given["transform"] = at
     axes.text(x, y, text, parse_math=False, **given)
+
+
+@lru_cache(maxsize=1000)
+def width_of(text: str, fontsize: float) -> float:
+    """Give how wide plain text is in the sheet's own letters, in inches; `fontsize` in points."""
+    with own_style():
+        canvas: Any = FigureCanvasAgg(Figure(dpi=DPI))
+        letters = FontProperties(size=fontsize)
+        wide = canvas.get_renderer().get_text_width_height_descent(text, letters, ismath=False)[0]
+    return float(wide) / DPI
 
 
 def png(figure: Figure) -> bytes:

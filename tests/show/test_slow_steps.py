@@ -10,8 +10,9 @@ from matplotlib.collections import PolyCollection
 
 from coro_magic import show
 from coro_magic.engines.slow import SlowStep
-from coro_magic.language import Where
+from coro_magic.language import Channel, Event, Semaphore, Where, mark, sleep, spawn
 from coro_magic.measure.run import Run
+from coro_magic.show import figures
 
 from .runs import run_of, sleepers, threads
 from .test_pictures import texts
@@ -105,6 +106,44 @@ def test_slow_steps_are_hatched_labelled_and_in_the_legend(count: int) -> None:
     assert {"held the thread for 50 ms or longer", "3 ms: database.execute(query)"} <= set(texts(figure))
 
 
+@pytest.mark.parametrize("slow", [0, 1])
+@pytest.mark.parametrize("with_threads", [False, True])
+@pytest.mark.parametrize("waits", range(4))
+@pytest.mark.parametrize(("fails", "marks"), [(False, False), (False, True), (True, False), (True, True)])
+def test_no_entry_of_the_legend_goes_beyond_the_picture(
+    monkeypatch: pytest.MonkeyPatch, fails: bool, marks: bool, waits: int, with_threads: bool, slow: int
+) -> None:
+    # Letters are not all as wide: what fits cannot be told by their number.
+    monkeypatch.setattr(figures, "_wait_label", lambda verb: f"WAITING: {verb.upper()}")
+
+    def body() -> Any:
+        yield from sleepers(2)()
+        channel, event, semaphore = Channel[int](), Event(), Semaphore(0)
+        if fails:
+            spawn(failing())
+        if marks:
+            mark("here")
+        for wait in (channel.get, event.wait, semaphore.acquire)[:waits]:
+            spawn(one(wait))
+        yield sleep(0.003)
+
+    def failing() -> Any:
+        yield
+        raise ValueError
+
+    def one(wait: Any) -> Any:
+        yield wait()
+
+    run = run_of(body, threads(3, 0.02) if with_threads else None)
+    run.slow_steps, run.slow_count = [step(0.003)] * slow, slow
+    figure = show.picture(run)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) >= 3
+    ends = {text.get_text(): text.get_window_extent().x1 for text in legend.get_texts()}
+    assert all(end <= figure.bbox.x1 for end in ends.values()), ends
+
+
 @pytest.mark.parametrize("options", [{}, {"clock": "virtual"}, {"trace": False}])
 def test_there_is_a_picture_with_thousands_of_slow_steps(options: dict[str, Any]) -> None:
     run = held(*(step(0.0001, row=1 + n % 3) for n in range(1000)), **options)
@@ -112,8 +151,6 @@ def test_there_is_a_picture_with_thousands_of_slow_steps(options: dict[str, Any]
 
 
 def test_labels_of_slow_steps_and_of_marks_do_not_lie_on_one_another() -> None:
-    from coro_magic.language import mark
-
     def body() -> Any:
         for n in range(5):
             mark(f"mark {n}")
