@@ -68,13 +68,16 @@ class Job:
 
 @dataclass
 class Result:
-    """What one coroutine came to: its value pickled, or its text if it does not pickle."""
+    """What one coroutine came to: its value pickled, or its text if it does not pickle.
+
+    Of an error there are the name of its class, its message, and its traceback, the latter within bounds.
+    """
 
     row: int
     state: State
     value: bytes | None = None
     text: str = ""
-    error: str = ""
+    error: tuple[str, str, str] = ("", "", "")
 
 
 @dataclass

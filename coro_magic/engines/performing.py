@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..language import State
 from . import switching
+from .frames import ours
 from .jobs import Cannot, Job, Report, Result, unpack
 from .printed import Printed, Write, noted
 from .program import BODY_NAME
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 Show = Callable[[Any], None]
 
 _GRACE = 0.2  # seconds beyond its budget in which the scheduler should have stopped by itself
+_MOST_TRACEBACKS = 100
+_LONGEST_TRACEBACK = 20_000  # characters
 _OUTPUT_LIMIT = 1_000_000  # characters kept of what a program prints
 
 
@@ -342,7 +345,7 @@ def _report(
     """Tell of a run that is over. Where it was cut off, who was is still there, and spends the process."""
     return Report(
         trace=trace,
-        results=[] if job.figures_only else [_result(task) for task in engine.tasks],
+        results=[] if job.figures_only else _results(engine.tasks),
         elapsed=engine.elapsed,
         switches=trace.switches,
         complete=complete,
@@ -424,13 +427,36 @@ def _states(tasks: list[Any]) -> dict[State, int]:
     )
 
 
-def _result(task: Any) -> Result:
+def _results(tasks: list[Any]) -> list[Result]:
+    failed = 0
+    results = []
+    for task in tasks:
+        failed += task._error is not None
+        results.append(_result(task, with_traceback=failed <= _MOST_TRACEBACKS))
+    return results
+
+
+def _told(error: BaseException, with_traceback: bool) -> tuple[str, str, str]:
+    """Give the name of an error's class, what it says, and where it was raised, from the user's code on."""
+    at = first = error.__traceback__
+    while at is not None:
+        if ours(at.tb_frame.f_code):
+            first = at.tb_next
+        at = at.tb_next
+    try:
+        said = str(error)
+        lines = traceback.format_exception(type(error), error, first) if with_traceback else []
+    except Exception as raised:  # what the user's classes do in between
+        said, lines = f"<no text: {type(raised).__name__}>", []
+    return type(error).__name__, said, "".join(lines)[-_LONGEST_TRACEBACK:]
+
+
+def _result(task: Any, with_traceback: bool) -> Result:
     import cloudpickle
 
     result = Result(task.row, task.state)
     if task._error is not None:
-        lines = traceback.format_exception_only(task._error)
-        result.error = "".join(lines).strip()
+        result.error = _told(task._error, with_traceback)
     elif task.state is State.DONE and task._value is not None and task.name != BODY_NAME:
         try:
             result.value = cloudpickle.dumps(task._value)

@@ -16,6 +16,7 @@ from ..engines.program import Program
 from ..language import State, Task
 from .process import NoBaseline, ask, first_line, get_ready
 from .run import Run
+from .saved import SavedError
 
 
 def imported_by(program: Program | Calls) -> tuple[str, ...]:
@@ -142,7 +143,7 @@ def _as_run(report: Report, namespace: dict[str, Any]) -> Run:
         if result.text:
             value = NotCopied(result.text)
             notes.append(f"the result of {task.name} could not be copied back: {result.text}")
-        failure = RuntimeError(result.error) if result.state is State.FAILED else None
+        failure = SavedError(*result.error) if result.state is State.FAILED else None
         task.end(result.state, value, failure)
         tasks.append(task)
     return Run(

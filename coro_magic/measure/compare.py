@@ -14,6 +14,7 @@ import numpy as np
 from ..language import State, Task
 from .baseline import NotCopied
 from .run import Difference, Run
+from .saved import type_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -167,7 +168,7 @@ class Comparison:
 
 def _end_of(task: Task) -> str:
     if task._error is not None:
-        return f"{task.state.value}, {type(task._error).__name__}"
+        return f"{task.state.value}, {type_name(task._error)}"
     return _short(task._value) if task.state is State.DONE else task.state.value
 
 

@@ -1,4 +1,4 @@
-"""Errors that were read back from a file: what they said, not what they were.
+"""Errors that were read back from a file, or told by another process: what they said, not what they were.
 
 A file is data and brings no classes along: an error of whatever class comes back as a `SavedError`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class SavedError(Exception):
-    """Stands for an error of a run that was saved.
+    """Stands for an error of a run that was saved, or made in the process of the baseline.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..language import State
-from .text import count, duration, factor, number, one_line, times
+from .text import count, duration, error_text, factor, number, one_line, times
 from .verdict import Verdict, judged_against
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _sentence_of(run: Run, name: str) -> str:
                 f"{number(other.wanted)}.")  # fmt: skip
     failed = [task for task in other.tasks if task.state is State.FAILED]
     if len(failed) > run.failures:
-        error = one_line(failed[0]._error or "", 160).rstrip(".")
+        error = ("" if failed[0]._error is None else error_text(failed[0]._error)).rstrip(".")
         more = "" if len(failed) == 1 else f", and {number(len(failed) - 1)} more failed"
         return f"{who} cannot be compared: {failed[0].name} failed there with {error}{more}."
     pairs = None if run.repeats is None or not other.complete else run.repeats.beside(name)

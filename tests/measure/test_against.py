@@ -6,6 +6,7 @@ import pytest
 from cells import cell
 
 from coro_magic.measure.options import Options
+from coro_magic.show.card import card
 
 PROGRAM = """
 from coro_magic import sleep
@@ -24,6 +25,23 @@ def test_each_side_is_a_run_under_its_name_in_the_order_given():
     for other in run.others.values():
         assert other.complete and other.count == 3 and other.elapsed > 0
         assert other.results == run.baseline.results
+
+
+def test_an_error_on_another_side_has_its_own_name_and_the_line_where_it_was_raised():
+    run = cell(
+        """
+        def f():
+            yield
+            raise ValueError("no")
+        f()
+        """,
+        baseline="threads", against="threads,asyncio,sequential", on_error="continue",
+    ).run  # fmt: skip
+    for side in (run.baseline, *run.others.values()):
+        (task,) = (task for task in side.tasks if task._error is not None)
+        told = card(side, task.row, None)["traceback"]
+        assert "\nValueError: no" in told and "line 3, in f" in told
+        assert "coro_magic" not in told and "RuntimeError" not in told
 
 
 def test_without_threads_in_the_list_there_is_no_baseline():

@@ -12,6 +12,7 @@ from coro_magic import show
 from coro_magic.language import State, Task
 from coro_magic.measure.repeats import Repeats
 from coro_magic.measure.run import Run
+from coro_magic.measure.saved import SavedError
 from coro_magic.show import palette
 from coro_magic.show.lives import waits_plot
 from coro_magic.show.loading import run_of as loaded
@@ -179,7 +180,7 @@ def test_repeats_are_named_where_they_can_tell_more_and_only_there() -> None:
 def test_what_it_means_says_what_failed_on_a_side_and_why_one_is_missing() -> None:
     run = asyncio_beside(1, 3)
     failed = Task(None, run.others["asyncio"], 1)
-    failed.end(State.FAILED, error=RuntimeError("KeyError: 'k'"))
+    failed.end(State.FAILED, error=SavedError("KeyError", "'k'"))
     run.others["asyncio"].tasks = [failed]
     run.other_notes["gevent"] = "gevent cannot: line 3 awaits."
     assert what_they_mean(run) == [
