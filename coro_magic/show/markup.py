@@ -40,6 +40,9 @@ _STYLE = """<style>
 .coro-panel .picture { overflow-x: auto; contain: inline-size; margin: 4px 0; }
 .coro-panel img { display: block; max-width: 100%; min-width: 560px; height: auto;
   border-radius: 4px; }
+.coro-panel .picture::-webkit-scrollbar { height: 10px; }
+.coro-panel .picture::-webkit-scrollbar-track { background: var(--lane); border-radius: 5px; }
+.coro-panel .picture::-webkit-scrollbar-thumb { background: var(--faint); border-radius: 5px; }
 .coro-panel a { color: var(--link); }
 .coro-panel .error { color: var(--bad); white-space: pre-wrap; }
 .coro-panel .sides { display: flex; flex-wrap: wrap; gap: 10px; }
