@@ -445,7 +445,8 @@ def _told(error: BaseException, with_traceback: bool) -> tuple[str, str, str]:
         at = at.tb_next
     try:
         said = str(error)
-        lines = traceback.format_exception(type(error), error, first) if with_traceback else []
+        whole, last = traceback.format_exception, traceback.format_exception_only
+        lines = whole(type(error), error, first) if with_traceback else last(error)
     except Exception as raised:  # what the user's classes do in between
         said, lines = f"<no text: {type(raised).__name__}>", []
     return type(error).__name__, said, "".join(lines)[-_LONGEST_TRACEBACK:]

@@ -25,7 +25,7 @@ class SavedError(Exception):
         self.text = text
         self.traceback = traceback
         if traceback:
-            self.add_note(f"As it was when it was saved:\n{traceback}")
+            self.add_note(f"As it was where it was raised:\n{traceback}")
 
     def __str__(self) -> str:
         return self.text
