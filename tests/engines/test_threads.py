@@ -564,7 +564,8 @@ def test_a_thread_that_only_lets_others_run_does_not_sleep():
 def test_an_error_in_a_thread_is_told_with_its_result():
     run = on_both_sides("def bad():\n    yield\n    1 / 0\nbad()").run.baseline
     assert run.tasks[1].state is State.FAILED
-    assert "ZeroDivisionError" in str(run.tasks[1]._error)
+    error = run.tasks[1].exception()
+    assert error.type == "ZeroDivisionError" and "line 3, in bad" in error.traceback
 
 
 @TRACES
