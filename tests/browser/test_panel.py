@@ -103,6 +103,9 @@ def test_a_run_is_made_again_and_shown_below_and_not_in_another_cell(page: Any, 
     assert "order fifo and random" in page.locator("pre[aria-label=comparison]").inner_text()
     assert "nap 4" in page.locator("pre[aria-label=printed]").inner_text()
     last = page.locator(".jp-Notebook .jp-CodeCell").nth(2)
+    # What is far from the window is not in the page.
+    last.scroll_into_view_if_needed()
+    last.locator(".jp-OutputArea-output").first.wait_for()
     assert last.locator(".jp-OutputArea-output").all_inner_texts() == ["2"]
 
 
