@@ -63,6 +63,18 @@ def _line_of(code: types.CodeType, name: str) -> int:
     )
 
 
+def _handled_by(handler: Callable[[int, types.FrameType | None], object]) -> Any:
+    """Let interrupts be handled by `handler`; gives what did that before, None where nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    previous = signal.getsignal(signal.SIGINT)
+    # Whoever ignores the signal, or has it outside of Python, keeps it.
+    if not callable(previous):
+        return None
+    signal.signal(signal.SIGINT, handler)
+    return previous
+
+
 class Interrupts:
     """For the length of a ``with`` block, an interrupt stops `run` in good order."""
 
@@ -78,12 +90,7 @@ class Interrupts:
         self._over = False
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            previous = signal.getsignal(signal.SIGINT)
-            # Whoever ignores the signal, or has it outside of Python, keeps it.
-            if callable(previous):
-                self._previous = previous
-                signal.signal(signal.SIGINT, self._handle)
+        self._previous = _handled_by(self._handle)
 
     def __exit__(self, *exc_info: object) -> None:
         self._over = True
@@ -133,15 +140,12 @@ class Interrupts:
 @contextmanager
 def told_of_interrupts(tell: Callable[[], object]) -> Iterator[None]:
     """For the length of a ``with`` block, let interrupts be told of instead of raising anything."""
-    previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, frame: tell())
+    previous = _handled_by(lambda signum, frame: tell())
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        if previous is not None:
+            signal.signal(signal.SIGINT, previous)
 
 
 _JUMP_BACK = dis.opmap.get("JUMP_BACKWARD")

@@ -211,11 +211,11 @@ class Loop:
             if answer is PENDING:
                 task.request = request
                 self._waits(task, request)
-                hub.busy = False
                 return
             if answer is not None:
                 task.step, task.argument = send, (task, answer)
-        hub.busy = False
+        finally:
+            hub.busy = False
         if line.lively:
             line.passed(task)
 
