@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..language import State
 from . import switching
-from .frames import ours
 from .jobs import Cannot, Job, Report, Result, unpack
 from .printed import Printed, Write, noted
 from .program import BODY_NAME
@@ -437,16 +436,11 @@ def _results(tasks: list[Any]) -> list[Result]:
 
 
 def _told(error: BaseException, with_traceback: bool) -> tuple[str, str, str]:
-    """Give the name of an error's class, what it says, and where it was raised, from the user's code on."""
-    at = first = error.__traceback__
-    while at is not None:
-        if ours(at.tb_frame.f_code):
-            first = at.tb_next
-        at = at.tb_next
+    """Give the name of an error's class, what it says, and its traceback, which the engine has stripped."""
     try:
         said = str(error)
         whole, last = traceback.format_exception, traceback.format_exception_only
-        lines = whole(type(error), error, first) if with_traceback else last(error)
+        lines = whole(error) if with_traceback else last(error)
     except Exception as raised:  # what the user's classes do in between
         said, lines = f"<no text: {type(raised).__name__}>", []
     return type(error).__name__, said, "".join(lines)[-_LONGEST_TRACEBACK:]
