@@ -7,7 +7,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -31,7 +31,7 @@ from .hazards import hazards_of
 from .options import ONE_PROCESS, Options
 from .process import CannotBegin, NoBaseline
 from .repeats import Repeats
-from .run import Run
+from .run import Run, with_run
 from .shared import shared_names
 from .underway import Underway
 from .values import values_of
@@ -148,11 +148,11 @@ def run_program(
         within = replace(job, budget=budget, shared=shared)
         if options.threads:
             _add_baseline(run, within, namespace, options, say)
-        if not (run.interrupted or run._stopped):
+        if not run._cut_short:
             against.add(run, options.others, within, namespace, say)
-        if isinstance(program, Program) and swept and not (run.interrupted or run._stopped):
+        if isinstance(program, Program) and swept and not run._cut_short:
             _sweep(run, program, job, swept, options, say)
-        if isinstance(program, Program) and of_processes and not (run.interrupted or run._stopped):
+        if isinstance(program, Program) and of_processes and not run._cut_short:
             run.scaling = scaling.conduct(program, namespace, options, of_processes, say)
             _note_interrupt(run, run.scaling.note)
     return run
@@ -199,9 +199,9 @@ def _run_in_processes(
         within = replace(job, budget=budget)
         if options.threads:
             _add_baseline(run, within, namespace, options, say)
-        if not (run.interrupted or run._stopped):
+        if not run._cut_short:
             _add_one_process(run, within, namespace, say)
-        if not (run.interrupted or run._stopped):
+        if not run._cut_short:
             against.add(run, options.others, within, namespace, say)
     return run
 
@@ -424,10 +424,3 @@ def run(*coroutines: Any, **options: Any) -> Run:
     if finished.error is not None:
         raise with_run(finished.error, finished)
     return finished
-
-
-def with_run(error: BaseException, run: Run) -> BaseException:
-    """Give `error` with the Run as its attribute ``run``, where it can have one."""
-    with suppress(AttributeError):
-        error.run = run  # type: ignore[attr-defined]
-    return error

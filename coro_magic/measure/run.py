@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from ..engines.printed import Printed
 from ..engines.record import Steps
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from .repeats import Repeats
     from .scaling import Scaling
     from .sweep import Sweep
+
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 
 class Views(Protocol):
@@ -295,20 +299,24 @@ class Run:
         self.interrupted = True
         self.error = self.error or KeyboardInterrupt()
 
+    @property
+    def _cut_short(self) -> bool:
+        """Whether the user stopped it, or what was measured after it."""
+        return self.interrupted or self._stopped
+
     def _stopped_by(self) -> KeyboardInterrupt | None:
-        """Give what to raise if the user stopped it, or what was measured after it: has it as ``run``.
+        """Give what to raise if it was cut short, with the Run as its attribute ``run``; else None.
 
         What the coroutines failed with is its cause: whoever looks out for that must not go on, either.
         """
-        if not (self.interrupted or self._stopped):
+        if not self._cut_short:
             return None
         if isinstance(self.error, KeyboardInterrupt):
             stopped = self.error
         else:
             stopped = KeyboardInterrupt()
             stopped.__cause__ = self.error
-        stopped.run = self  # type: ignore[attr-defined]
-        return stopped
+        return with_run(stopped, self)
 
     def summary(self) -> str:
         """Give the run in words."""
@@ -398,3 +406,10 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run: {self.summary().splitlines()[0]}>"
+
+
+def with_run(error: _Error, run: Run) -> _Error:
+    """Give `error` with the Run as its attribute ``run``, where it can have one."""
+    with suppress(AttributeError):
+        error.run = run  # type: ignore[attr-defined]
+    return error

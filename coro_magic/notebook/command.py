@@ -135,7 +135,7 @@ def _saved(run: Run, targets: list[str]) -> bool:
 
 
 def _status(run: Run) -> int:
-    if run._stopped_by() is not None:
+    if run._cut_short:
         if run.error is not None and not isinstance(run.error, KeyboardInterrupt):
             traceback.print_exception(run.error)
         print("interrupted", file=sys.stderr)

@@ -171,8 +171,9 @@ class CoroutineMagics(Magics):
 
     def _run(self, program: Any, options: Options, name: str | None) -> None:
         __tracebackhide__ = "__ipython_bottom__"
-        from ..measure.conduct import run_program, with_run
+        from ..measure.conduct import run_program
         from ..measure.process import CannotBegin
+        from ..measure.run import with_run
         from .outputs import Outputs
 
         shell: Any = self.shell
