@@ -247,8 +247,7 @@ def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
     left = float(_LEFT)
-    legend = (("running", palette.RUNNING), ("ready", palette.READY), ("waiting", palette.WAITS[0]))
-    for word, colour in legend:
+    for word, colour in palette.STATES.items():
         draw.rectangle((left, 6, left + 11, 17), fill=colour)
         draw.text((left + 18, 12), word, palette.FAINT_INK, _font(), anchor="lm")
         left += 18 + _font().getlength(word) + 24

@@ -19,7 +19,8 @@ from .text import count, duration, number, one_line
 MOST_BARS = 20
 MOST_REASONS = 6
 _BAR = 0.2  # inches
-_STATES = ("running", "ready", "waiting")
+_UNKNOWN = "single waits are not known"
+_TOO_MANY = "there were too many events to keep them all (--detail)"
 _RIGHT = 1.0
 _LINE = 0.17  # inches: from one line of text to the next
 _PANE = 0.62  # inches: the height of one reason's distribution
@@ -40,7 +41,7 @@ def lives_plot(run: Run) -> Figure:
             return _nothing("no coroutine ran" if trace.recording else "the run was made without a trace")
         totals = trace.totals()
         first = int(run.has_body)
-        states = np.stack([totals[state][first:] for state in _STATES], axis=1)
+        states = np.stack([totals[state][first:] for state in palette.STATES], axis=1)
         order = np.argsort(-states.sum(axis=1), kind="stable")
         shown, rest = order[:MOST_BARS], order[MOST_BARS:]
         labels = [label_of(trace.name(first + int(row))) for row in shown]
@@ -56,8 +57,7 @@ def _bars(labels: Sequence[str], bars: Floats, title: str, with_mean: bool) -> F
     sheet = Sheet(high)
     sheet.say_at(0.15, 0.12, title, fontsize=11, fontweight="bold")
     left = 0.15
-    colours = (palette.RUNNING, palette.READY, palette.WAITS[0])
-    for word, colour in zip(_STATES, colours, strict=True):
+    for word, colour in palette.STATES.items():
         sheet.say_at(left, 0.44, "■", color=colour, fontsize=9)
         said = "ready, waiting for its turn" if word == "ready" else word
         sheet.say_at(left + 0.16, 0.44, said, fontsize=8.5)
@@ -69,7 +69,7 @@ def _bars(labels: Sequence[str], bars: Floats, title: str, with_mean: bool) -> F
     axes.set_ylim(len(labels) - 0.5, -0.5)
     begin = np.zeros(len(labels))
     at = np.arange(len(labels))
-    for slot, (word, colour) in enumerate(zip(_STATES, colours, strict=True)):
+    for slot, (word, colour) in enumerate(palette.STATES.items()):
         axes.barh(at, bars[:, slot], 0.9 * palette.HEIGHTS[word], begin, color=colour)
         begin += bars[:, slot]
     axes.set_yticks(at, labels)
@@ -100,9 +100,8 @@ def waits_plot(run: Run) -> Figure:
     """
     with own_style():
         if not run.trace.detailed:
-            return _nothing("single waits are not known: " + (
-                "there were too many events to keep them all (--detail)" if run.trace.recording
-                else "the run was made without a trace"))  # fmt: skip
+            why = _TOO_MANY if run.trace.recording else "the run was made without a trace"
+            return _nothing(f"{_UNKNOWN}: {why}")
         sides = runs_of(run)
         waits = {name: single_waits(side.trace) for name, side in sides.items() if side.trace.detailed}
         unknown = [name for name in sides if name not in waits]
@@ -142,8 +141,8 @@ def _distributions(
     sheet.say_at(0.15, 0.12, "How long the waits were, by what they were for", fontsize=11, fontweight="bold")
     top = 0.44
     if unknown:
-        why = "single waits are not known, there were too many events to keep them all (--detail)"
-        sheet.say_at(0.15, top, f"{', '.join(unknown)}: {why}", fontsize=8.5, color=palette.FAINT_INK)
+        said = f"{', '.join(unknown)}: {_UNKNOWN}, {_TOO_MANY}"
+        sheet.say_at(0.15, top, said, fontsize=8.5, color=palette.FAINT_INK)
         top += _LINE
     top += 0.1
     for place, verb in enumerate(verbs):

@@ -32,6 +32,7 @@ LANE: str
 THREADS: str  # the threads' line in the throughput plot
 MARK: str
 SLOW: str  # what held the thread; the cue beside the colour is the hatching
+STATES: dict[str, str]  # what a coroutine does, in the order in which legends tell it
 LINES: dict[str, tuple[str, Any]]  # each side's line: colour and dashes, as `_DASHES`
 
 # In print, and to eyes that see few colours, the dashes tell the sides apart.
@@ -52,7 +53,8 @@ def _complete(colours: dict[str, Any]) -> MappingProxyType[str, Any]:
         "sequential": colours["FAINT_INK"], **colours.pop("OTHERS"),
     }  # fmt: skip
     lines = {side: (sides[side], dashes) for side, dashes in _DASHES.items()}
-    return MappingProxyType({**colours, "SLOW": colours["INK"], "LINES": lines})
+    states = {"running": colours["RUNNING"], "ready": colours["READY"], "waiting": colours["WAITS"][0]}
+    return MappingProxyType({**colours, "SLOW": colours["INK"], "STATES": states, "LINES": lines})
 
 
 LIGHT = _complete({
