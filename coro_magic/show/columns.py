@@ -110,9 +110,11 @@ def bar_columns(intervals: Intervals, which: Any = slice(None), late: Late = NOB
     state = intervals.state[which]
     known = intervals.reason[which]
     known = np.where(known < MOST_REASONS, known, 0)
-    waker = intervals.waker + 1
-    waker[late.stay] = -(intervals.row[late.step] + 1)
-    reason = np.where(state == WAITING, known, waker[which])
+    waker = intervals.waker
+    if len(late):
+        waker = waker.copy()
+        waker[late.stay] = -(intervals.row[late.step] + 2)
+    reason = np.where(state == WAITING, known, waker[which] + 1)
     return {
         "row": intervals.row[which].astype(np.int32),
         "state": state.astype(np.uint8),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..engines.trace import Intervals, Trace
+from ..measure.run import Run
 from .side import READY, RUNNING, WAITING, Floats, Ints, wait_word
 from .text import duration, one_line
 
@@ -74,6 +75,13 @@ def late(intervals: Intervals, firsts: Sequence[int] = ()) -> Late:
         found.append(_held_up(intervals, *own))
     stay, step, held = (np.concatenate(columns) for columns in zip(*found, strict=True))
     return Late(stay, step, held, end[stay] - begin[stay])
+
+
+def late_of(run: Run, intervals: Intervals | None) -> Late:
+    """Find who was late in a run; `NOBODY` where rows do not take turns, or these are not known."""
+    if intervals is None or run.trace.unit != "coroutine":
+        return NOBODY
+    return late(intervals, [process.first for process in run.processes])
 
 
 def _held_up(intervals: Intervals, stays: Ints, steps: Ints) -> tuple[Ints, Ints, Floats]:

@@ -15,7 +15,7 @@ from ..engines.slow import SlowStep
 from ..language import State, Task
 from ..measure.repeats import Repeats
 from ..measure.run import Run
-from .late import late, told_in_full
+from .late import late_of, told_in_full
 from .others import what_they_mean
 from .side import NOT_BEGUN, few_events, seconds_by_verb
 from .text import count, duration, error_text, factor, number, one_line, percent, times
@@ -310,10 +310,10 @@ def _slow(run: Run, facts: _Facts) -> list[str]:
 
 def _late(run: Run) -> list[str]:
     """Say who was late by most because another one held the thread, if that is much of the run."""
-    if not few_events(run.trace) or run.trace.unit != "coroutine":
+    if not few_events(run.trace):
         return []
     intervals = run.trace.intervals()
-    found = late(intervals, [process.first for process in run.processes])
+    found = late_of(run, intervals)
     if not len(found) or np.max(found.held) < _MUCH * run.elapsed:
         return []
     # The first of those that are about as late.

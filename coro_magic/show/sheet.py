@@ -9,7 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import matplotlib
@@ -90,10 +90,16 @@ def say(axes: Axes, x: float, y: float, text: str, at: Transform | None = None, 
 def width_of(text: str, fontsize: float) -> float:
     """Give how wide plain text is in the sheet's own letters, in inches; `fontsize` in points."""
     with own_style():
-        canvas: Any = FigureCanvasAgg(Figure(dpi=DPI))
         letters = FontProperties(size=fontsize)
-        wide = canvas.get_renderer().get_text_width_height_descent(text, letters, ismath=False)[0]
+        wide = _measuring().get_text_width_height_descent(text, letters, ismath=False)[0]
     return float(wide) / DPI
+
+
+@cache
+def _measuring() -> Any:
+    """Give what measures letters; its canvas takes time to make, so there is one for all."""
+    canvas: Any = FigureCanvasAgg(Figure(figsize=(1, 1), dpi=DPI))
+    return canvas.get_renderer()
 
 
 def png(figure: Figure) -> bytes:

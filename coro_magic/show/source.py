@@ -22,7 +22,7 @@ from .card import card
 from .columns import bar_columns, of_library, packed, reasons, row_columns, short_file
 from .critical import critical_path
 from .edges import edge_columns
-from .late import NOBODY, Late, late
+from .late import Late, late_of
 from .levels import Levels, View
 from .side import ANY_WAIT, MOST_SLOW, RUNNING, Side, sides_of, waits_of
 from .text import error_text, one_line
@@ -58,9 +58,7 @@ class _SideData:
     @cached_property
     def late(self) -> Late:
         """Which bars were late because of which steps."""
-        if self.intervals is None or self.run.trace.unit != "coroutine":
-            return NOBODY
-        return late(self.intervals, [process.first for process in self.run.processes])
+        return late_of(self.run, self.intervals)
 
     @cached_property
     def levels(self) -> Levels:
