@@ -79,6 +79,8 @@ class Intervals:
     integers of shape (n,), `begin` and `end` seconds of shape (n,), `turn` and `turn_end` the same
     moments counted in resumptions of whomever. Of two that begin at the same moment the one with the
     smaller `order`, an integer, began first. Final states are no intervals.
+
+    The integers have 32 bits, `state` 8, where they come from a trace: multiply them as wider ones only.
     """
 
     row: Ints
@@ -124,7 +126,7 @@ IS_RESUMPTION = of(YIELDED, WAITS, ENDED, RESUMED)
 IS_BY_HAND = of(RESUMED, SUSPENDED, STOPPED)
 # On one thread: where somebody else begins to run.
 IS_SWITCH = IS_BOUNDARY | IS_BY_HAND
-STATE_AFTER = np.full(1 << KIND_BITS, -1)
+STATE_AFTER = np.full(1 << KIND_BITS, -1, np.int8)
 STATE_AFTER[[BORN, YIELDED, WOKEN]] = READY
 STATE_AFTER[[WAITS, SUSPENDED, BORN_WAITING]] = WAITING
 STATE_AFTER[[RESUMED]] = RUNNING
@@ -226,12 +228,14 @@ _STRIDE = 4
 
 def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats, one_thread: bool) -> Entries:
     """Give every entering of a state that some events, in their order, tell of."""
-    kinds = codes & KIND_MASK
+    # A million entries that are made anew are a thousand pages for each byte of them, and the machine takes
+    # longer to give a page than numpy to fill it. So no number here is wider than it must be.
+    kinds = (codes & KIND_MASK).astype(np.int8)
     steps = IS_STEP[kinds]
     after = STATE_AFTER[kinds]
     known = after >= 0
     resumed = kinds == RESUMED
-    by = drivers(rows, kinds)[0] if one_thread else np.full(len(rows), -1)
+    by = drivers(rows, kinds)[0] if one_thread else np.full(len(rows), -1, np.int32)
     driving = by >= 0
     boundaries = np.flatnonzero(IS_BOUNDARY[kinds])
     # A step is written down at its end. Where others were driven in it, its beginning comes before them.
@@ -240,13 +244,14 @@ def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats, one_thread: 
     step_of = np.append(boundaries, -1)[np.searchsorted(boundaries, at)]
     at = at[(step_of >= 0) & (np.diff(step_of, prepend=-2) != 0)]
     told[np.searchsorted(told, np.append(boundaries, -1)[np.searchsorted(boundaries, at)])] = at
-    begun = np.bincount(told, minlength=len(rows))
+    begun = np.zeros(len(rows), np.int8)
+    begun[told] = 1
     count = begun + known + driving
-    slot = np.cumsum(count) - count
-    total = int(count.sum())
-    row, state, turn, order = (np.empty(total, np.int64) for _ in range(4))
-    begin, reason = np.empty(total), np.zeros(total, np.int64)
-    waker = np.full(total, -1, np.int64)
+    slot = np.cumsum(count, dtype=np.int32) - count
+    total = int(np.sum(count, dtype=np.int64))
+    row, turn, order, waker = (np.empty(total, np.int32) for _ in range(4))
+    state, begin, reason = np.empty(total, np.int8), np.empty(total), np.zeros(total, np.int32)
+    waker.fill(-1)
     first, second, third = slot[told], (slot + begun)[known], (slot + begun + known)[driving]
     row[first], state[first], begin[first] = rows[steps], RUNNING, begins[steps]
     row[second], state[second], begin[second] = rows[known], after[known], times[known]
@@ -257,17 +262,17 @@ def entries(rows: Ints, codes: Ints, times: Floats, begins: Floats, one_thread: 
     reason[second] = np.where(woken | resumed, 0, above)[known]
     reason[third] = np.where(resumed, above, 0)[driving]
     waker[second] = np.where(woken, above - 1, np.where(resumed, by, -1))[known]
-    turns = np.cumsum(steps | resumed)
+    turns = np.cumsum(steps | resumed, dtype=np.int32)
     # A step begins before those that were driven by hand in it.
-    driven = np.cumsum(resumed)
-    within = np.zeros(len(kinds), np.int64)
+    driven = np.cumsum(resumed, dtype=np.int32)
+    within = np.zeros(len(kinds), np.int32)
     if len(boundaries):
         within[boundaries] = np.diff(driven[boundaries], prepend=0)
     turn[first] = (turns - 1 - within)[steps]
     turn[second] = (turns - resumed)[known]
     turn[third] = (turns - resumed)[driving]
     # It begins right after the boundary before it.
-    before = np.full(len(kinds), -1, np.int64)
+    before = np.full(len(kinds), -1, np.int32)
     before[boundaries[1:]] = boundaries[:-1]
     order[first] = (2 * before[steps] + 2) * _STRIDE
     order[second] = (2 * np.flatnonzero(known) + 1) * _STRIDE
@@ -285,12 +290,18 @@ def intervals_of(found: Entries, turns: int, until: float) -> Intervals:
     until:
         To when what has not ended goes on, in seconds.
     """
-    by_row = np.argsort(found.row, kind="stable")
-    row, state, begin, reason, waker, turn, order = (column[by_row] for column in found)
-    # Each goes on until its row enters another state.
-    last = np.append(row[1:] != row[:-1], True)[: len(row)]
-    end, turn_end = np.append(begin[1:], until)[: len(row)], np.append(turn[1:], turns)[: len(row)]
+    # numpy sorts numbers of 16 bits several times as fast.
+    few = found.row.max(initial=0) < 1 << 16
+    by_row = np.argsort(found.row.astype(np.uint16) if few else found.row, kind="stable")
+    keep = found.state[by_row] <= WAITING
+    at = by_row[keep]
+    # Each goes on until its row enters another state. What comes after the last entry of all is never read.
+    after = np.append(by_row[1:], by_row[-1:])[keep]
+    row = found.row[at]
+    last = (found.row[after] != row) | (after == at)
+    end, turn_end = found.begin[after], found.turn[after]
     end[last], turn_end[last] = until, turns
-    keep = state <= WAITING
-    columns = (row, state, begin, end, reason, waker, turn, turn_end, order)
-    return Intervals(*(column[keep] for column in columns))
+    return Intervals(
+        row, found.state[at], found.begin[at], end, found.reason[at], found.waker[at], found.turn[at],
+        turn_end, found.order[at],
+    )  # fmt: skip

@@ -70,8 +70,9 @@ def _rising(row: Ints, begin: Floats) -> Floats:
     if not np.any((np.diff(begin) < 0) & (np.diff(row) == 0)):
         return begin
     moments, rank = np.unique(begin, return_inverse=True)
-    highest = np.maximum.accumulate(row * len(moments) + rank)
-    out: Floats = moments[highest - row * len(moments)]
+    first = row.astype(np.int64) * len(moments)
+    highest = np.maximum.accumulate(first + rank)
+    out: Floats = moments[highest - first]
     return out
 
 
@@ -93,7 +94,8 @@ def wakings_of(slices: Intervals, parents: Ints) -> Wakings:
     order = slices.order[at] - 1
     # The waker's latest slice that began before: by (row, order), which is how they are sorted.
     span = int(slices.order.max(initial=0)) + 2
-    found = np.searchsorted(slices.row * span + slices.order, waker[at] * span + order) - 1
+    row = slices.row.astype(np.int64)
+    found = np.searchsorted(row * span + slices.order, waker[at].astype(np.int64) * span + order) - 1
     there = (found >= 0) & (slices.row[np.maximum(found, 0)] == waker[at])
     source, target, order = found[there], at[there], order[there]
     moment = slices.begin[target]

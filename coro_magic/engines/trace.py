@@ -197,18 +197,18 @@ class Trace(Journal):
         begins = step_begins(kinds, times, boundary)
         if not batches.any():
             return rows, codes, times, begins, by
-        total = int(lengths.sum())
-        out_rows = np.empty(total, np.int64)
         offsets = np.cumsum(lengths) - lengths
+        out_rows = np.empty(int(lengths.sum()), np.int32)
         out_rows[offsets[~batches]] = rows[~batches]
-        within = np.arange(total) - np.repeat(offsets, lengths)
-        share = np.repeat((times - begins) / lengths, lengths)
-        out_times = np.repeat(begins, lengths) + (within + 1) * share
-        out_times[offsets + lengths - 1] = times
         expanded = np.repeat(batches, lengths)
-        joined = np.concatenate([self._stretches[index] for index in rows[batches]])
-        out_rows[expanded] = joined
-        out_codes = np.repeat(np.where(batches, YIELDED, codes), lengths)
+        out_rows[expanded] = np.concatenate([self._stretches[index] for index in rows[batches]])
+        # Within a batch every step took the same time, and the last one ended when the batch did.
+        out_times = np.arange(1.0, len(out_rows) + 1.0)
+        out_times -= np.repeat(offsets, lengths)
+        out_times *= np.repeat((times - begins) / lengths, lengths)
+        out_times += np.repeat(begins, lengths)
+        out_times[offsets + lengths - 1] = times
+        out_codes = np.repeat(np.where(batches, YIELDED, codes).astype(np.int32), lengths)
         # What is saved and read back has no batches, and must give the same beginnings to the last bit.
         out_begins = step_begins(out_codes & KIND_MASK, out_times, boundary)
         return out_rows, out_codes, out_times, out_begins, None if by is None else np.repeat(by, lengths)
@@ -356,6 +356,8 @@ class Trace(Journal):
         parts = list(self._all())
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0)
+        if len(parts) == 1:
+            return parts[0]
         rows, codes, times, begins = (np.concatenate(column) for column in zip(*parts, strict=True))
         return rows, codes, times, begins
 

@@ -115,7 +115,7 @@ class Levels:
         """Give the numbers of the bars in a view, where they are few; else None."""
         if self._intervals is None:
             return None
-        inside = self._in(view)[3]
+        inside = self._in(view)[2]
         return np.flatnonzero(inside).astype(np.int64) if int(inside.sum()) <= FEW_BARS else None
 
     def cells(self, view: View) -> NDArray[np.uint8]:
@@ -134,7 +134,7 @@ class Levels:
         # What is there at all must be seen.
         return np.ceil(np.clip(shares, 0.0, 1.0) * 255).astype(np.uint8)
 
-    def _in(self, view: View) -> tuple[Ints, Floats, Floats, NDArray[np.bool_]]:
+    def _in(self, view: View) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         intervals = self._intervals
         assert intervals is not None
         begins, ends = (
@@ -142,19 +142,23 @@ class Levels:
             if view.in_switches
             else (intervals.begin, intervals.end)
         )
-        lines = self.line_of_row[intervals.row]
-        inside = view.has(lines) & (ends >= view.begin) & (begins <= view.end)
-        return lines, begins, ends, inside
+        inside = view.has(self.line_of_row)[intervals.row]
+        inside &= ends >= view.begin
+        inside &= begins <= view.end
+        return begins, ends, inside
 
     def _from_bars(self, view: View) -> Floats:
-        lines, begins, ends, inside = self._in(view)
+        begins, ends, inside = self._in(view)
         assert self._intervals is not None
+        which = slice(None) if inside.all() else inside
         scale = view.bins / (view.end - view.begin)
-        begin, end = ((moments[inside] - view.begin) * scale for moments in (begins, ends))
-        state, reason = self._intervals.state[inside], self._intervals.reason[inside]
-        channel = np.where(state == WAITING, WAITING + self._waits.slots(self._trace)[reason], state)
+        begin, end = ((moments[which] - view.begin) * scale for moments in (begins, ends))
+        state, reason = self._intervals.state[which], self._intervals.reason[which]
+        # Lines of the view come channel by channel.
+        of_reason = (WAITING + self._waits.slots(self._trace)) * view.lines
         channels = WAITING + max(len(self._waits.verbs), 1)
-        line = channel * view.lines + view.line_of(lines[inside])
+        line = np.where(state == WAITING, of_reason[reason], np.multiply(state, view.lines, dtype=np.int64))
+        line += view.line_of(self.line_of_row)[self._intervals.row[which]]
         level = presence(line, begin, end, channels * view.lines, view.bins)
         level = level.reshape(channels, view.lines, view.bins)
         shares: Floats = np.moveaxis(level, 0, 2) / self._rows_in(view)[:, None, None]

@@ -32,6 +32,9 @@ DPI = 132
 _RADIUS = 14  # pixels: of a PNG's corners
 _SHADES = 8  # of the paper, from nothing to almost opaque, for the rims of the corners
 
+# It loads what it writes with when the first picture is saved; people would wait for that then.
+Image.preinit()
+
 
 @contextmanager
 def own_style() -> Iterator[None]:

@@ -184,10 +184,13 @@ def presence(line: Ints, begin: Floats, end: Floats, lines: int, bins: int) -> F
     size = lines * (bins + 1)
     change, partial = np.zeros(size), np.zeros(size)
     for moments, sign in ((begin, 1.0), (end, -1.0)):
-        at = np.clip(moments, 0, bins)
-        whole = np.minimum(at.astype(np.int64), bins - 1)
-        change += sign * np.bincount(first + whole + 1, minlength=size)
-        partial += np.bincount(first + whole, sign * (1.0 - (at - whole)), minlength=size)
+        rest = np.clip(moments, 0, bins)
+        whole = np.minimum(rest.astype(np.int64), bins - 1)
+        rest -= whole
+        whole += first
+        entered = np.bincount(whole, minlength=size)
+        change[1:] += sign * entered[:-1]
+        partial += sign * (entered - np.bincount(whole, rest, minlength=size))
     shape = (lines, bins + 1)
     level: Floats = np.cumsum(change.reshape(shape), axis=1) + partial.reshape(shape)
     return level[:, :-1]
