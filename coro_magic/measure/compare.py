@@ -159,8 +159,8 @@ class Comparison:
         """Draw both timelines on one time axis; a matplotlib Figure."""
         return Run.views().compared(self)
 
-    def _repr_png_(self) -> bytes:
-        return Run.views().png(self.picture())
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return Run.views().displayed(self.picture())
 
     def __repr__(self) -> str:
         return self.summary()

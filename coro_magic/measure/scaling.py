@@ -74,8 +74,8 @@ class Scaling:
         """Draw the speedup against the number of processes, with the ideal line; a matplotlib Figure."""
         return Run.views().scaled(self)
 
-    def _repr_png_(self) -> bytes:
-        return Run.views().png(self.picture())
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return Run.views().displayed(self.picture())
 
     def __repr__(self) -> str:
         return self.summary()

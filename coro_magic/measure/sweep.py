@@ -173,8 +173,8 @@ class Sweep:
         """Draw throughput, time, processor time and memory against the first name; a matplotlib Figure."""
         return Run.views().swept(self)
 
-    def _repr_png_(self) -> bytes:
-        return Run.views().png(self.picture())
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return Run.views().displayed(self.picture())
 
     def __repr__(self) -> str:
         return self.summary()

@@ -60,6 +60,11 @@ class Outputs:
         self._with_words = options.summary == "on"
         if self._with_picture:
             _load(_FOR_PICTURE)
+            with suppress(ImportError):
+                from ..show.described import of_this_kernel
+
+                # The page, too, loads beforehand what widgets need.
+                of_this_kernel()
         if self._with_panel:
             with suppress(ImportError):
                 _load(_FOR_PANEL)
@@ -142,18 +147,17 @@ class Outputs:
             if self._with_words:
                 print(text)
             return
-        png = show.png(show.picture(run)) if self._with_picture else None
-        shown = []
-        if png is not None:
-            shown.append((png, text.splitlines()[0]))
-            self._show_png(*shown[0])
+        png = None
+        if self._with_picture:
+            png, about = show.displayed(show.picture(run))
+            self._show_png(png, about["alt"])
         self._show_text(text)
         for curves in (run.sweep, run.scaling):
             if curves is not None and self._with_picture:
-                shown.append((show.png(curves.picture()), curves.summary().splitlines()[0]))
-                _display(*_picture(*shown[-1]))
+                curve, about = show.displayed(curves.picture())
+                _display(*_picture(curve, about["alt"]))
         if self._with_panel:
-            self._show_panel(run, shown)
+            self._show_panel(run, png)
 
     def _show_png(self, png: bytes, alternative: str) -> None:
         data, metadata = _picture(png, alternative)
@@ -176,10 +180,9 @@ class Outputs:
         else:
             _update({"text/plain": text}, {}, self._summary)
 
-    def _show_panel(self, run: Run, above: list[tuple[bytes, str]]) -> None:
-        png = above[0][0] if above else None
+    def _show_panel(self, run: Run, png: bytes | None) -> None:
         try:
-            widget = show.panel(run, timeline_png=png, above=above, on_main=self._on_main)
+            widget = show.panel(run, timeline_png=png, on_main=self._on_main)
         except ImportError:
             return  # no ipywidgets here; the picture says it all
         data = dict(widget._repr_mimebundle_())

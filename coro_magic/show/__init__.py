@@ -27,6 +27,7 @@ __all__ = [
     "SUFFIXES",
     "compared",
     "compared_in_words",
+    "displayed",
     "headline",
     "load",
     "panel",
@@ -70,6 +71,13 @@ def png(figure: Figure) -> bytes:
     from .sheet import png
 
     return png(figure)
+
+
+def displayed(figure: Figure) -> tuple[bytes, dict[str, str]]:
+    """Give a figure as IPython displays it: a PNG, and the metadata with its alternative text."""
+    from .sheet import displayed
+
+    return displayed(figure)
 
 
 def to_dict(run: Run) -> dict[str, Any]:

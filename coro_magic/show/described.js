@@ -1,11 +1,10 @@
-// Gives the pictures that stand over the panel their alternative text, which the front end leaves out.
-// Only pictures without one, only of this cell, and only those that are known by their data.
+// Gives pictures their alternative text, which the front end leaves out; draws nothing.
+// Only pictures without one, and only those that are known by their data.
 
-const TRIES = 10; // to be in the page, each after twice the time
+const PAUSE = 100; // milliseconds, from a change of the page to the search for pictures
 
-function render({ model, el }) {
-  let timer = 0, tries = 0;
-  const observer = new MutationObserver(describe);
+function initialize({ model }) {
+  let timer = 0;
 
   function textOf(image) {
     const data = image.src.split(";base64,")[1];
@@ -15,24 +14,19 @@ function render({ model, el }) {
   }
 
   function describe() {
-    const area = el.closest(".jp-Cell-outputArea") || el.closest(".jp-OutputArea");
-    for (const image of area ? area.querySelectorAll("img") : []) {
-      if (image.getAttribute("alt")) continue;
+    timer = 0;
+    for (const image of document.querySelectorAll("img:not([alt]), img[alt='']")) {
       const text = textOf(image);
       if (text) image.alt = text;
     }
-    return area;
   }
 
-  function begin() {
-    const area = describe();
-    // A picture that is shown anew is another element.
-    if (area) observer.observe(area, { childList: true, subtree: true, attributes: true, attributeFilter: ["src"] });
-    else if (++tries < TRIES) timer = setTimeout(begin, 50 * 2 ** tries);
-  }
-
-  begin();
-  return () => { clearTimeout(timer); observer.disconnect(); };
+  // A picture that is shown anew is another element.
+  const observer = new MutationObserver(() => { timer ||= setTimeout(describe, PAUSE); });
+  observer.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["src"] });
+  model.on("change:pictures", describe);
+  describe();
+  return () => { clearTimeout(timer); observer.disconnect(); model.off("change:pictures", describe); };
 }
 
-export default { render };
+export default { initialize };

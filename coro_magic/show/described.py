@@ -1,40 +1,46 @@
-"""Alternative text for the pictures that stand over the panel.
+"""Alternative text for pictures on a page whose front end leaves it out.
 
-It is in the notebook, in the metadata of the outputs, but JupyterLab and Notebook 7 do not look there. What
-the panel has on the page can set it: it finds those pictures in its own cell's outputs, and none but those.
+It is in the notebook, in the metadata of the outputs, but JupyterLab and Notebook 7 do not look there. So
+each kernel with widgets has one that is nowhere to be seen: what the page loads with it finds the pictures by
+their data, and none but those.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
-from ipywidgets import Layout  # type: ignore[import-untyped,unused-ignore]
+from IPython.core.getipython import get_ipython
 
 _END = 64  # letters: in a PNG's last bytes are the sums over all of it
+_MOST = 100  # pictures that are known; those from before have had their text
 
 
 class Described(anywidget.AnyWidget):
-    """Says what pictures show; is itself not seen.
-
-    Parameters
-    ----------
-    pictures:
-        The bytes of each PNG, and what it shows.
-    """
+    """Says what pictures show. It has no view, and needs none."""
 
     _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")  # as in interactive.py
 
     # Of each picture how long it is in base64, how that ends, and what it shows.
     pictures: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
-    def __init__(self, pictures: Iterable[tuple[bytes, str]]) -> None:
-        encoded = [(base64.b64encode(png).decode("ascii"), text) for png, text in pictures]
-        super().__init__(
-            pictures=[[len(data), data[-_END:], text] for data, text in encoded],
-            layout=Layout(display="none"),
-        )
+    def add(self, png: bytes, text: str) -> None:
+        """Say what a picture shows that is on the page, or soon will be."""
+        data = base64.b64encode(png).decode("ascii")
+        self.pictures = [*self.pictures[1 - _MOST :], [len(data), data[-_END:], text]]
+
+
+def describe(png: bytes, text: str) -> None:
+    """Have the page say what a picture shows, where there is a kernel that has a page."""
+    if getattr(get_ipython(), "kernel", None) is not None:
+        of_this_kernel().add(png, text)
+
+
+@cache
+def of_this_kernel() -> Described:
+    """Give the one of this kernel, which lives as long."""
+    return Described()

@@ -66,6 +66,7 @@ def throughput_plot(run: Run) -> Figure:
         top = _throughput_caption(sheet, sides, _LEFT, headings.draw(sheet, title) + 0.1)
         throughput.draw(sheet.axes_at(0.75, top, WIDTH - 0.75 - _RIGHT, high - top - _AXIS), sides,
                         _until(sides))  # fmt: skip
+        sheet.says = f"Resumptions against time. {title}"
         return sheet
 
 

@@ -11,7 +11,8 @@ _LEFT = 0.15
 
 
 def draw(sheet: Sheet, text: str) -> float:
-    """Write the headline; gives the height that it takes, in inches."""
+    """Write the headline, which is what the sheet says; gives the height that it takes, in inches."""
+    sheet.says = text
     lines = lines_of(text)
     size = min(11.0, 11.0 * _TITLE / max(len(line) for line in lines))
     for number, line in enumerate(lines):

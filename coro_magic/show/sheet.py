@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from typing import Any
 
@@ -51,7 +51,15 @@ def own_style() -> Iterator[None]:
 
 
 class Sheet(Figure):
-    """A figure of a given height, in which axes are placed in inches from the top."""
+    """A figure of a given height, in which axes are placed in inches from the top.
+
+    Attributes
+    ----------
+    says:
+        What it shows, in one line, for those who do not see it.
+    """
+
+    says = ""
 
     def __init__(self, height: float, dpi: float = DPI) -> None:
         super().__init__(figsize=(WIDTH, height), dpi=dpi, facecolor=palette.PAPER, edgecolor=palette.PAPER)
@@ -76,9 +84,9 @@ class Sheet(Figure):
         given: dict[str, Any] = {"color": palette.INK, "va": "top", "ha": "left", "fontsize": 9, **style}
         self.text(left / whole, 1 - top / high, text, parse_math=False, **given)
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         # So that it is displayed also where no matplotlib backend has told IPython how.
-        return png(self)
+        return displayed(self)
 
 
 def say(axes: Axes, x: float, y: float, text: str, at: Transform | None = None, **style: Any) -> None:
@@ -110,6 +118,16 @@ def png(figure: Figure) -> bytes:
     out = io.BytesIO()
     write(figure, out, "png")
     return out.getvalue()
+
+
+def displayed(figure: Figure) -> tuple[bytes, dict[str, str]]:
+    """Give a figure as a PNG that is to stand on a page, and the metadata with its alternative text."""
+    data, says = png(figure), figure.says if isinstance(figure, Sheet) else ""
+    with suppress(ImportError):  # no widgets here
+        from .described import describe
+
+        describe(data, says)
+    return data, {"alt": says}
 
 
 def write(figure: Figure, out: Any, kind: str) -> None:

@@ -7,7 +7,7 @@ tabs are the buttons: see `buttons`.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ipywidgets import Layout, Tab, VBox, Widget  # type: ignore[import-untyped,unused-ignore]
@@ -16,7 +16,6 @@ from ..measure.run import Run
 from . import markup
 from .buttons import Again, Save, directly
 from .closing import close_all
-from .described import Described
 from .drawn import Drawn, Ground
 from .text import error_text
 from .words import headline, summary
@@ -34,8 +33,6 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
     timeline_png:
         The picture that was drawn already, for where the interactive timeline cannot be had; it is drawn
         again without it.
-    above:
-        The pictures that are shown above it in the same cell, each with what it shows: the page is to say it.
     on_main:
         Calls a function on the main thread, where runs are made, now or soon. A click may arrive on
         another one.
@@ -53,7 +50,6 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
         run: Run,
         timeline_png: bytes | None = None,
         on_main: Callable[[Callable[[], None]], None] = directly,
-        above: Sequence[tuple[bytes, str]] = (),
         outer: Ground | None = None,
     ) -> None:
         ground = Ground() if outer is None else outer
@@ -89,7 +85,7 @@ class Panel(VBox):  # type: ignore[misc,unused-ignore]
         children: list[Widget] = [markup.page(f"<h3>{html.escape(headline(run))}</h3>"), self.tab]
         if run._repeat is not None and outer is None:
             children.append(Again(run, on_main, lambda other: _other(run, other, ground), below))
-        children += [Save(run), *([Described(above)] if above else []), below]
+        children += [Save(run), below]
         super().__init__(children, layout=Layout(width="100%", overflow="hidden"))
         fill(self.tab.selected_index)
 

@@ -38,6 +38,11 @@ def nap(n):
     yield sleep(0.001 * n)
 for n in range(3):
     nap(n)"""
+SWEPT = """%%coroutines --baseline off --panel off --sweep many=1,2,3
+def nap():
+    yield sleep(0.001)
+for _ in range(many):
+    nap()"""
 LONG = """%%coroutines --baseline off -o long
 import time
 def worker(n):
@@ -187,24 +192,28 @@ def test_that_there_is_no_kernel_to_make_the_file_is_said(page: Any, server: Ser
 
 
 @pytest.mark.parametrize("front_end", ["lab", "notebook"])
-def test_the_picture_over_the_panel_has_alternative_text_and_others_are_left_alone(
+def test_all_our_pictures_have_alternative_text_and_others_are_left_alone(
     page: Any, server: Server, front_end: str
 ) -> None:
     if front_end == "notebook":
         pytest.importorskip("notebook", reason="Notebook 7 is not installed")
     name = f"described-{front_end}.ipynb"
-    server.notebook(name, LOAD, PICTURED, "run.picture()")
+    server.notebook(name, LOAD, PICTURED, SWEPT, "run.picture()", "run.compare(run)", "run.throughput_plot()")
     driver = Driver(page, server, name, front_end)
-    driver.run_all(".jp-CodeCell:nth-child(3) .jp-RenderedImage img")
+    driver.run_all(".jp-CodeCell:nth-child(6) .jp-RenderedImage img")
     page.locator("[data-testid=coro-canvas]").wait_for()
     cells = page.locator(".jp-Notebook .jp-CodeCell")
-    ours = cells.nth(1).locator(".jp-RenderedImage img[alt^='3 coroutines, 1 thread']")
+    pictures = [cells.nth(number).locator(".jp-RenderedImage img") for number in range(1, 6)]
+    ours = pictures[0].and_(page.locator("[alt^='3 coroutines, 1 thread']"))
     ours.wait_for()
     assert ours.evaluate("image => image.naturalWidth") > 500
+    pictures[4].and_(page.locator("[alt^='Resumptions against time. 3 coroutines']")).wait_for()
     alternatives = "all => all.map(one => one.getAttribute('alt') || '')"
-    assert sum(map(bool, cells.nth(1).locator(".jp-RenderedImage img").evaluate_all(alternatives))) == 1
-    assert cells.nth(1).locator(".jp-RenderedImage img").count() == 2
-    assert cells.nth(2).locator(".jp-RenderedImage img").evaluate_all(alternatives) == [""]
+    said = [each.evaluate_all(alternatives) for each in pictures]
+    # The first in a cell that runs is the cell's own.
+    assert [len(each) for each in said] == [2, 2, 1, 1, 1]
+    assert [bool(text) for each in said for text in each] == [False, True, True, True, True, True, True]
+    assert "many" in said[1][1] and said[3][0].startswith("first run")
     # It is set again when the picture is shown anew.
     ours.evaluate("image => { const other = image.cloneNode(); other.removeAttribute('alt');"
                   " image.replaceWith(other) }")  # fmt: skip

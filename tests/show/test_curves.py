@@ -64,7 +64,8 @@ def test_a_line_of_words_for_every_point_says_who_was_how_fast():
     "sweep", [Sweep(("n",)), swept(1), swept(1, stopped_at=0), swept(3, names=("n", "$m"))]
 )
 def test_little_much_and_odd_names_can_be_drawn(sweep):
-    data = sweep._repr_png_()
+    data, about = sweep._repr_png_()
+    assert about["alt"] == sweep.summary().splitlines()[0]
     assert data.startswith(b"\x89PNG") and len(data) < 300_000
     assert sweep.summary()
 

@@ -279,4 +279,6 @@ def test_no_figure_is_made_through_pyplot() -> None:
 
 
 def test_a_figure_displays_itself_as_a_png() -> None:
-    assert show.timeline(run_of(sleepers(3)))._repr_png_().startswith(b"\x89PNG")
+    run = run_of(sleepers(3))
+    data, about = show.timeline(run)._repr_png_()
+    assert data.startswith(b"\x89PNG") and about == {"alt": run.summary().splitlines()[0]}

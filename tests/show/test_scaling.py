@@ -64,4 +64,4 @@ def test_where_more_processes_gain_nothing_it_says_so():
 
 
 def test_nothing_can_be_drawn_too():
-    assert Scaling((), np.zeros((0, 0)), 1, 2, "interrupted")._repr_png_().startswith(b"\x89PNG")
+    assert Scaling((), np.zeros((0, 0)), 1, 2, "interrupted")._repr_png_()[0].startswith(b"\x89PNG")
