@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import keyword
 import re
 import sys
@@ -179,6 +180,10 @@ class CoroutineMagics(Magics):
         shell: Any = self.shell
         kernel = getattr(shell, "kernel", None)
         outputs = Outputs(options, rich=kernel is not None, kernel=kernel)
+        if gc.isenabled():
+            # What the kernel has piled up is looked through now. Later it would be in the coroutines' time, and
+            # not in the threads', whose process has little.
+            gc.collect()
         try:
             run = run_program(
                 program,
