@@ -77,14 +77,16 @@ class Driver:
         """Run all cells by the menu, and wait until every one of them has run, or one has failed."""
         late = time.monotonic() + seconds
         before: list[str] | None = None  # not asked yet
-        quiet = 0.0
+        quiet, stops = 0.0, 0
         while time.monotonic() < late:
             prompts, idle = self._prompts(), self.status() == "idle"
             if before and idle and all(prompt.isdigit() for prompt in prompts):
                 return
             quiet = quiet + 0.25 if idle and prompts == before else 0.0
             if quiet >= _PATIENCE and prompts[0].isdigit() and "*" not in prompts:
-                return  # a cell has failed, and those after it do not run
+                stops += 1
+                if stops == 2:
+                    return  # a cell has failed, and those after it do not run
             # What is sent to a kernel that is not really there yet gets lost. Nothing goes on: ask again.
             if before is None or quiet >= _PATIENCE:
                 self.choose("Run", "Run All Cells")
