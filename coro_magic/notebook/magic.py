@@ -181,8 +181,8 @@ class CoroutineMagics(Magics):
         kernel = getattr(shell, "kernel", None)
         outputs = Outputs(options, rich=kernel is not None, kernel=kernel)
         if gc.isenabled():
-            # What the kernel has piled up is looked through now. Later it would be in the coroutines' time, and
-            # not in the threads', whose process has little.
+            # What the kernel has piled up is looked through now. Later it would be in the coroutines' time,
+            # and not in the threads', whose process has little.
             gc.collect()
         try:
             run = run_program(
