@@ -26,17 +26,14 @@ from ..language import State, Task, Where
 from ..measure.baseline import NotCopied
 from ..measure.hazards import Hazard
 from ..measure.options import AGAINST, ONE_PROCESS
-from ..measure.repeats import SIDES, TIMES, Repeats
 from ..measure.run import Difference, Process, Run
 from ..measure.saved import SavedError, SavedErrors
-from ..measure.sweep import Measured, Point, Sweep
+from . import measurements
 from .checked import MOST, Part
 from .columns import BY_HAND, DAEMON, HEEDED
 from .document import FORMAT, SCHEMA
 from .outcomes import ERROR_LEFT_OUT, LEFT_OUT
 from .text import number
-
-_LEAST_TIME = 1e-9  # seconds; what a pair took is divided by
 
 _MOST_BYTES = 2 << 30
 _LINE = 1 << 31
@@ -144,31 +141,6 @@ class _Task(Task):
         return self._was
 
 
-def _measured(point: Part, side: str) -> Measured | None:
-    if point.get(side, dict, type(None)) is None:
-        return None
-    part = point.part(side)
-    seconds = part.reals("seconds", _LEAST_TIME)
-    if not len(seconds):
-        raise ValueError(f"{part.name}.seconds must not be empty")
-    return Measured(
-        count=part.integer("count"),
-        seconds=seconds,
-        cpu=part.reals("cpu", 0.0, len(seconds)),
-        memory=math.nan if part.get("memory", int, float, type(None)) is None else part.real("memory", 0.0),
-        switches=part.integer("switches"),
-        note=part.text("note"),
-    )
-
-
-def _sides_of(part: Part) -> list[str]:
-    """Give the names of a dict, which must be those of other sides."""
-    for name in part.data:
-        if name not in AGAINST[1:]:
-            raise ValueError(f"{part.name} has {name!r:.60}, which is not a side")
-    return list(part.data)
-
-
 class _Reader(Part):
     """The document of one side."""
 
@@ -222,8 +194,8 @@ class _Reader(Part):
                 for one in self.parts("stacks")
             },
             steps=self._steps(),
-            repeats=self._repeats(),
-            sweep=self._sweep(),
+            repeats=measurements.repeats(self),
+            sweep=measurements.sweep(self),
             processes=self._processes(),
         )
         if columns.rows_left_out:
@@ -246,44 +218,6 @@ class _Reader(Part):
             else:
                 runs[name] = _Reader(one.get("run", dict), f"{one.name}.run").run()
         return runs, notes
-
-    def _repeats(self) -> Repeats | None:
-        if self.get("repeats", dict, type(None)) is None:
-            return None
-        table = self.part("repeats")
-        pairs = len(table.reals("coroutines"))
-        # Times are divided by each other.
-        times = {name: table.reals(name, _LEAST_TIME, pairs) for name in ("coroutines", "threads")}
-        cpu = {name: table.reals(name, 0.0, pairs) for name in TIMES if name not in times}
-        beside = table.part("others") if "others" in table.data else Part({}, "")
-        others = {side: beside.reals(side, _LEAST_TIME, pairs) for side in _sides_of(beside)}
-        return Repeats(
-            wanted=table.integer("wanted"), note=table.text("note"), others=others, **times, **cpu
-        )
-
-    def _sweep(self) -> Sweep | None:
-        if self.get("sweep", dict, type(None)) is None:
-            return None
-        table = self.part("sweep")
-        names = tuple(table.texts("names"))
-        if not names:
-            raise ValueError("sweep.names must not be empty")
-        points = []
-        for one in table.parts("points"):
-            values = one.column("values", int, float, length=len(names))
-            one.reals("values")
-            ours, theirs = (_measured(one, side) for side in SIDES)
-            point = Point(dict(zip(names, values, strict=True)), ours, theirs)
-            # Files of earlier versions have no others.
-            others = one.part("others") if "others" in one.data else Part({}, "")
-            for side in _sides_of(others):
-                measured = _measured(others, side)
-                if measured is not None:
-                    point.others[side] = measured
-            points.append(point)
-        missing = table.part("other_notes") if "other_notes" in table.data else Part({}, "")
-        notes = {side: missing.text(side) for side in _sides_of(missing)}
-        return Sweep(names, points, table.integer("wanted"), table.text("note"), notes)
 
     def _processes(self) -> list[Process]:
         # Files of earlier versions have none.
