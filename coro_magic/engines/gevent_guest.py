@@ -22,7 +22,7 @@ from ..language.timing import Sleep
 from .frames import is_running
 from .guests import GuestEngine, GuestTask, Stopped
 from .jobs import Cannot
-from .threads import Call
+from .thread_waits import Call
 from .trace import IDLE, WOKEN, YIELDED
 
 _clock = time.perf_counter

@@ -28,7 +28,8 @@ from .scheduler import Scheduler
 from .shared import tell
 from .switching.locks import is_for_more, waits
 from .texts import short_repr
-from .threads import Call, ThreadEngine
+from .thread_waits import Call
+from .threads import ThreadEngine
 from .trace import Trace
 
 if TYPE_CHECKING:

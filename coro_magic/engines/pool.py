@@ -14,7 +14,8 @@ from typing import Any
 from ..language import Request, State
 from ..language.several import Gather, Select
 from .frames import standing
-from .threads import CannotStartThread, ThreadEngine, ThreadTask
+from .thread_task import ThreadTask
+from .threads import CannotStartThread, ThreadEngine
 from .trace import CLOSED_WAITING
 
 

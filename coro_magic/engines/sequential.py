@@ -15,7 +15,8 @@ from ..language.several import Gather, Select
 from ..language.task import Join
 from .frames import is_running, standing, user_line
 from .pool import needs_others
-from .threads import CannotStartThread, ThreadEngine, ThreadTask
+from .thread_task import ThreadTask
+from .threads import CannotStartThread, ThreadEngine
 from .trace import CLOSED_WAITING
 
 # What only somebody else can do, by what is waited for.

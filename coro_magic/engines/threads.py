@@ -65,72 +65,17 @@ from ..language.timing import give_up_gil
 from .frames import ended_at, standing, strip
 from .handoff import ThreadedGeneratorFunction
 from .places import Places
+from .thread_task import Deadline, ThreadTask, WaitingThread
+from .thread_waits import Blocked, Waiting
 from .trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED, Trace
 
 _clock = time.perf_counter
-_thread_lock = threading.Lock  # bound before a run replaces it
 _LOOK_EVERY = 0.05  # seconds
 _KEPT_EVENTS = 100_000
 
 
 class CannotStartThread(RuntimeError):
     """The system refuses one more thread."""
-
-
-class ThreadTask(Task):
-    """A task on a thread of its own."""
-
-    engine: ThreadEngine
-    __slots__ = ("ended", "limits", "places", "request", "since", "thread", "unwanted")
-
-    def __init__(self, engine: ThreadEngine, coroutine: Any, row: int, daemon: bool) -> None:
-        super().__init__(coroutine, engine, row, daemon)
-        self.limits: list[float] = []
-        # Where it waited so far: see `Places`.
-        self.places: dict[int, tuple[str, int]] | None = None
-        self.unwanted = False
-        # What it waits for, and since when.
-        self.request: Request | None = None
-        self.since = 0.0
-        # Held until it has ended: an Event would take four objects and ten times as long for each thread.
-        self.ended = _thread_lock()
-        self.ended.acquire()
-        self.thread: threading.Thread
-
-    @property
-    def _record(self) -> Trace:
-        # Threads that are left behind write elsewhere in the end.
-        return self.engine.record
-
-    def _block(self, timeout: float | None) -> None:
-        seconds = -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
-        if not self.ended.acquire(timeout=seconds):
-            raise TimeoutError
-        self.ended.release()
-
-    def cancel(self) -> bool:
-        if self._final is not None:
-            return False
-        self.unwanted = True
-        self.engine.abandon(self)
-        return True
-
-    def give_up(self) -> None:
-        """Raise `Cancelled`, once."""
-        self.unwanted = False
-        raise Cancelled(f"{self.name} was cancelled")
-
-    def _present_state(self) -> State:
-        return State.RUNNING
-
-
-class _Deadline:
-    def __init__(self, task: ThreadTask, when: float) -> None:
-        self._task, self._when = task, when
-        task.limits.append(when)
-
-    def cancel(self) -> None:
-        self._task.limits.remove(self._when)
 
 
 class ThreadEngine:
@@ -163,7 +108,7 @@ class ThreadEngine:
         self.elapsed = 0.0
         self._recording = recording
         self._over_and_done = False
-        self._first: _WaitingThread | None = None
+        self._first: WaitingThread | None = None
         self._lock = threading.Lock()
         self._handed_over: set[int] = set()
         self._kept: list[Any] = []
@@ -287,7 +232,7 @@ class ThreadEngine:
         task = self.current
         if task is None:
             raise RuntimeError("timeout() belongs in a coroutine")
-        return _Deadline(task, _clock() + seconds)
+        return Deadline(task, _clock() + seconds)
 
     # A thread's life.
 
@@ -296,7 +241,7 @@ class ThreadEngine:
         self._here.task = task
         coroutine = task.coroutine
         row = task.row
-        self._resumed(row)
+        self.resumed(row)
         send = resume = coroutine.send
         argument, limits = None, task.limits
         try:
@@ -386,13 +331,13 @@ class ThreadEngine:
         finally:
             task.request = None
 
-    def waiting(self, task: ThreadTask, code: int) -> _Waiting:
+    def waiting(self, task: ThreadTask, code: int) -> Waiting:
         """Give a context in which a thread is seen to wait; `code` says for what."""
-        return _Waiting(self, task.row, code)
+        return Waiting(self, task.row, code)
 
-    def blocked(self, task: ThreadTask, verb: str, left_over: bool) -> _Blocked:
+    def blocked(self, task: ThreadTask, verb: str, left_over: bool) -> Blocked:
         """Give a context in which a thread is seen to wait in a call of the standard library."""
-        return _Blocked(self, task, verb, left_over)
+        return Blocked(self, task, verb, left_over)
 
     def blocking_wait(self, task: ThreadTask, verb: str) -> int:
         """Give the code of the wait in a call that blocks, for its caller; 0 if nothing is recorded."""
@@ -406,7 +351,8 @@ class ThreadEngine:
     def _turn(self) -> int:
         return self.trace.code(SUSPENDED, "its turn (GIL)", None)
 
-    def _resumed(self, row: int) -> None:
+    def resumed(self, row: int) -> None:
+        """A thread goes on after it has waited."""
         if self._recording:
             self.trace.write((row, RESUMED, _clock()))
 
@@ -438,7 +384,7 @@ class ThreadEngine:
         the process is expected to end.
         """
         # The body runs on the main thread of a program written by hand, which need not be started.
-        self._first = _WaitingThread()
+        self._first = WaitingThread()
         self._first.start()
         self.trace.origin = _clock()
         deadline = self.trace.origin + budget
@@ -508,65 +454,3 @@ class ThreadEngine:
     def wrap(self, function: Any) -> ThreadedGeneratorFunction:
         """Wrap a generator function, so that its generators live on threads when driven by hand."""
         return ThreadedGeneratorFunction(self, function)
-
-
-class _WaitingThread(threading.Thread):
-    """A thread that was started beforehand, and waits until it may call its target."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.target: Callable[[], None] = lambda: None
-        self.go = threading.Lock()
-        self.go.acquire()
-
-    def run(self) -> None:
-        self.go.acquire()
-        self.target()
-
-
-class _Waiting:
-    """A stretch of waiting of one thread, written down."""
-
-    __slots__ = ("_code", "_engine", "_row")
-
-    def __init__(self, engine: ThreadEngine, row: int, code: int) -> None:
-        self._engine, self._row, self._code = engine, row, code
-
-    def __enter__(self) -> None:
-        if self._code:
-            self._engine.trace.write((self._row, self._code, _clock()))
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._code:
-            self._engine._resumed(self._row)
-
-
-class Call(Request):
-    """A call of the standard library that waits, as far as the engine has to know it."""
-
-    __slots__ = ("left_over", "verb")
-
-    def __init__(self, verb: str, left_over: bool) -> None:
-        self.waiter = None
-        self.verb = verb
-        self.left_over = left_over
-
-
-class _Blocked(_Waiting):
-    """A stretch of waiting in a call of the standard library."""
-
-    __slots__ = ("_call", "_task")
-
-    def __init__(self, engine: ThreadEngine, task: ThreadTask, verb: str, left_over: bool) -> None:
-        super().__init__(engine, task.row, engine.blocking_wait(task, verb))
-        self._task = task
-        self._call = Call(verb, left_over)
-
-    def __enter__(self) -> None:
-        self._task.since = _clock()
-        self._task.request = self._call
-        super().__enter__()
-
-    def __exit__(self, *exc_info: object) -> None:
-        super().__exit__(*exc_info)
-        self._task.request = None
