@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..language import Task
-from ..language.task import as_coroutine
+from ..language.coroutine import as_coroutine
 from .frames import code_of
 from .program import wrap_generator_functions
 

@@ -20,8 +20,8 @@ from types import FrameType
 from typing import Any
 
 from ..language import Cancelled, Request, State, Task
+from ..language.coroutine import as_coroutine, check_unstarted, inner_coroutine, is_coroutine
 from ..language.request import Handle, set_engine
-from ..language.task import as_coroutine, check_unstarted, inner_coroutine, is_coroutine
 from .events import KIND_BITS
 from .frames import ended_at, standing, strip
 from .jobs import Cannot

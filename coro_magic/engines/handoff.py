@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..language import State
+from ..language.coroutine import is_unstarted
 from ..language.request import set_engine
-from ..language.task import is_unstarted
 from .frames import standing
 from .trace import BORN_WAITING, RESUMED, STOPPED, SUSPENDED
 

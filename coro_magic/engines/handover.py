@@ -13,7 +13,7 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..language.task import inner_coroutine, is_coroutine, is_unstarted
+from ..language.coroutine import inner_coroutine, is_coroutine, is_unstarted
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _DEPTH = 2  # a list of lists is looked into, what is deeper is data

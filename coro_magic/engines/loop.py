@@ -22,8 +22,8 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Request, State, Where
+from ..language.coroutine import is_coroutine
 from ..language.request import PENDING
-from ..language.task import is_coroutine
 from .events import KIND_BITS
 from .hub import Hub, VirtualClock
 from .line import Line

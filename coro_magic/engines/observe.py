@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..language import State, Where
-from ..language.task import _call
+from ..language.coroutine import calling
 from .events import KIND_MASK, WAITS
 from .frames import code_of, ours
 from .handover import names_in
@@ -380,7 +380,7 @@ class Observer:
         if ours(code) and task.row == 0 and self._cell is not None:
             # The body names every coroutine of the cell. It drives one if somewhere it says so.
             drives = bool(_DRIVING & self._all_names(self._cell))
-        elif code is _call.__code__:
+        elif code is calling.__code__:
             function = task.coroutine.gi_frame.f_locals["function"]
             plain = getattr(function, "__code__", None)
             drives = plain is not None and self._reaches_generators(plain)

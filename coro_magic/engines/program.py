@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from ..language import Task
-from ..language.task import as_coroutine, is_coroutine, is_unstarted
+from ..language.coroutine import as_coroutine, is_coroutine, is_unstarted
 from .frames import forget_home, set_home
 from .handover import bound_coroutines, left_to_holders
 from .interrupts import gate

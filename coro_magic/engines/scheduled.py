@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Request, State, Task, Where
-from ..language.task import as_coroutine
+from ..language.coroutine import as_coroutine
 from .frames import innermost, user_line
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Deadlock, State, Task, Where
+from ..language.coroutine import calling
 from ..language.request import Handle, set_engine
-from ..language.task import _call
 from . import switching
 from .frames import ended_at, strip
 from .garbage import MANY, Patience
@@ -485,7 +485,7 @@ class Scheduler(Loop):
 
 
 # Functions that call the user's code: an interrupt is raised in it there and then.
-for _function in (send, throw, answer_first, give_up, _call, ScheduledTask.close, Task.end):
+for _function in (send, throw, answer_first, give_up, calling, ScheduledTask.close, Task.end):
     gate(_function)
 gate(Loop._work, at="step")
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from ..language.task import _call
+from ..language.coroutine import calling
 from .calls import call_of
 from .frames import code_of
 
@@ -44,7 +44,7 @@ def by_arguments(function: Callable[..., Any], coroutine: Any, of: int) -> int:
 
 def arguments_of(coroutine: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Give the arguments with which a coroutine that was not started was made."""
-    if code_of(coroutine) is _call.__code__:
+    if code_of(coroutine) is calling.__code__:
         # A plain function that was made a coroutine.
         held = coroutine.gi_frame.f_locals
         return held["args"], held["kwargs"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from .coroutine import as_coroutine, is_coroutine
 from .request import PENDING, Request, Services, Waiter, engine
-from .task import Task, as_coroutine, is_coroutine
+from .task import Task
 
 _POLL = 0.001  # seconds between two looks, on threads, at things that nothing announces
 

@@ -24,7 +24,7 @@ from ..engines.scheduler import MOST_STACKS, Scheduler
 from ..engines.shared import tell
 from ..engines.stacks import StackFrame, stack_of_error
 from ..language import State, Task
-from ..language.task import as_coroutine, check_target
+from ..language.coroutine import as_coroutine, check_target
 from . import against, baseline, repeats, scaling, sweep
 from .functions import Function, functions_of
 from .hazards import hazards_of

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from coro_magic.engines.scheduler import Scheduler
-from coro_magic.language.task import as_coroutine
+from coro_magic.language.coroutine import as_coroutine
 
 
 def run(*targets: Any, **options: Any) -> Scheduler:

@@ -8,7 +8,7 @@ pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
 CELL = "%%coroutines --baseline off\ndef turn():\n    yield\nfor _ in range(3): turn()"
 TWICE = "%coroutines --baseline off print(1)\n%coroutines --baseline off print(2)"
-# Widgets and runs. Two widgets live as long as the kernel: the one that says what pictures show, and its layout.
+# Widgets and runs. Two widgets live as long as the kernel: what says what pictures show, and its layout.
 COUNTED = (
     "(__import__('gc').collect(), len(__import__('ipywidgets').widgets.widget._instances) - 2,"
     " sum(type(one).__name__ == 'Run' for one in __import__('gc').get_objects()))[1:]"
