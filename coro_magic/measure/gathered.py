@@ -13,8 +13,8 @@ import numpy as np
 from ..engines.longest import MOST
 from ..engines.merged import Band, merged, nothing_of
 from ..engines.own_classes import OwnClasses
+from ..engines.part import Part, machine
 from ..engines.printed import Piece, Printed, line_by_line
-from ..engines.processes import Part, machine
 from ..engines.trace import STATES
 from ..language import State, Task
 from .baseline import NotCopied

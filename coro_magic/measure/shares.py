@@ -22,10 +22,12 @@ from multiprocessing.managers import dispatch  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
 
+from ..engines.board import begun_file, ended_file
 from ..engines.calls import Calls
 from ..engines.exchange import connected, serve
 from ..engines.interrupts import told_of_interrupts
-from ..engines.processes import Part, Work, begun_file, carry_out, ended_file, header_of_this
+from ..engines.part import Part, Work
+from ..engines.processes import carry_out, header_of_this
 from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
 from ..language import Channel

@@ -14,7 +14,6 @@ from typing import Any
 
 import anywidget
 import traitlets
-from IPython.core.getipython import get_ipython
 
 _END = 64  # letters: in a PNG's last bytes are the sums over all of it
 _MOST = 100  # pictures that are known; those from before have had their text
@@ -35,9 +34,8 @@ class Described(anywidget.AnyWidget):
 
 
 def describe(png: bytes, text: str) -> None:
-    """Have the page say what a picture shows, where there is a kernel that has a page."""
-    if getattr(get_ipython(), "kernel", None) is not None:
-        of_this_kernel().add(png, text)
+    """Have the page, where there is one, say what a picture shows."""
+    of_this_kernel().add(png, text)
 
 
 @cache

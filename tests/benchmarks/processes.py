@@ -20,7 +20,8 @@ from concurrent.futures import wait
 from typing import Any
 
 import coro_magic.show  # noqa: F401  (tells a Run how it looks)
-from coro_magic.engines.processes import Work, carry_out, header_of_this
+from coro_magic.engines.part import Work
+from coro_magic.engines.processes import carry_out, header_of_this
 from coro_magic.engines.program import Program
 from coro_magic.measure import baseline
 from coro_magic.measure.conduct import run_program

@@ -19,7 +19,8 @@ from cells import Cell, cell
 
 import coro_magic
 from coro_magic import Channel, State
-from coro_magic.engines.processes import begun_file, carry_out, ended_file, header_of_this
+from coro_magic.engines.board import begun_file, ended_file
+from coro_magic.engines.processes import carry_out, header_of_this
 from coro_magic.measure import shares
 from coro_magic.measure.cores import cores
 from coro_magic.measure.gathered import DifferingBodies, Gathered, Lost, offset
