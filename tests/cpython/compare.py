@@ -19,6 +19,7 @@ from .inside import full_name
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0  # seconds in which some test must begin or end
+BEGINNING = 15.0  # seconds more until the first one begins: on a slow day it takes long to start a process
 ATTEMPTS = 3
 
 MODULES = (
@@ -220,7 +221,7 @@ def _came_to_an_end(process: subprocess.Popen[bytes], results: Path) -> bool:
     size, since = -1, time.monotonic()
     _going_on.add(process)
     try:
-        while time.monotonic() - since <= PATIENCE:
+        while time.monotonic() - since <= PATIENCE + (BEGINNING if size <= 0 else 0.0):
             try:
                 process.wait(0.5)
                 return True

@@ -14,8 +14,7 @@ def found():
     with pytest.MonkeyPatch.context() as changed:
         # Where the package is installed, the tests' own folder is not on the path.
         changed.syspath_prepend(str(comparing.HERE.parents[1]))
-        # On a slow day it takes long until the first test begins.
-        changed.setattr(comparing, "PATIENCE", 15.0)
+        changed.setattr(comparing, "PATIENCE", 5.0)
         changed.setattr(comparing, "exceptions", lambda: {
             f"{NAME}.Trouble.test_1_passes": "it does not differ",
             f"{NAME}.Trouble.test_3_fails": "it is known to",
