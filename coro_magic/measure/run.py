@@ -6,6 +6,7 @@ package sets: this room does not know the one above it.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -384,6 +385,8 @@ class Run:
             raise RuntimeError(
                 "this run cannot be made again, because its program is not known: run the cell again instead"
             )
+        if gc.isenabled():
+            gc.collect()  # as before a cell: it would be in the coroutines' time
         new = self._repeat({**self.options, **options})
         stopped = new._stopped_by()
         if stopped is not None:

@@ -16,6 +16,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from ..measure.options import OPTIONS, Options
 from .cell import program_of
+from .pictures import show_ours
 from .stream import kept_at_first
 
 _MOST_TRACEBACKS = 10  # of a group of errors
@@ -264,5 +265,6 @@ def split_line(line: str) -> tuple[str, str]:
 
 
 def load(shell: Any) -> None:
-    """Register the magics."""
+    """Register the magics, and how our pictures are shown."""
     shell.register_magics(CoroutineMagics)
+    show_ours(shell)

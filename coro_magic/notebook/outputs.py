@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import show
 from ..engines.budget import Budget
@@ -23,7 +23,11 @@ from ..measure.run import Run
 from ..measure.underway import Underway
 from ..show.going import how_far, so_far
 from .panels import panels_of
+from .pictures import describe, described_on
 from .progress import Line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
 # Rooms' modules, with matplotlib and the widgets that they load.
@@ -47,6 +51,7 @@ class Outputs:
         self._options = options
         self.rich = rich
         self._kernel = kernel
+        self._shell = getattr(kernel, "shell", None)
         self._picture: str | None = None
         self._summary: str | None = None
         self._panel: str | None = None
@@ -60,11 +65,8 @@ class Outputs:
         self._with_words = options.summary == "on"
         if self._with_picture:
             _load(_FOR_PICTURE)
-            with suppress(ImportError):
-                from ..show.described import of_this_kernel
-
-                # The page, too, loads beforehand what widgets need.
-                of_this_kernel()
+            # The page, too, loads beforehand what widgets need.
+            described_on(self._shell)
         if self._with_panel:
             with suppress(ImportError):
                 _load(_FOR_PANEL)
@@ -149,15 +151,19 @@ class Outputs:
             return
         png = None
         if self._with_picture:
-            png, about = show.displayed(show.picture(run))
-            self._show_png(png, about["alt"])
+            png, says = self._drawn(show.picture(run))
+            self._show_png(png, says)
         self._show_text(text)
         for curves in (run.sweep, run.scaling):
             if curves is not None and self._with_picture:
-                curve, about = show.displayed(curves.picture())
-                _display(*_picture(curve, about["alt"]))
+                _display(*_picture(*self._drawn(curves.picture())))
         if self._with_panel:
             self._show_panel(run, png)
+
+    def _drawn(self, figure: Figure) -> tuple[bytes, str]:
+        png, about = show.displayed(figure)
+        describe(self._shell, png, about["alt"])
+        return png, about["alt"]
 
     def _show_png(self, png: bytes, alternative: str) -> None:
         data, metadata = _picture(png, alternative)

@@ -33,7 +33,7 @@ class Panels:
 
     def note(self, panel: Any) -> None:
         """Note that a panel stands under the cell that is running; without a cell nobody knows where."""
-        cell, request, _ = self._running()
+        cell, request, _ = _running(self._shell)
         if not cell:
             return
         if not self._of:
@@ -41,7 +41,7 @@ class Panels:
         self._of.setdefault(cell, (request, []))[1].append(panel)
 
     def _before_a_cell(self, _: Any = None) -> None:
-        cell, request, deleted = self._running()
+        cell, request, deleted = _running(self._shell)
         gone = [each for each in deleted if each in self._of]
         # A cell may make several panels in one go.
         if cell in self._of and self._of[cell][0] != request:
@@ -52,12 +52,19 @@ class Panels:
         if not self._of:
             self._shell.events.unregister("pre_run_cell", self._before_a_cell)
 
-    def _running(self) -> tuple[str, str, list[str]]:
-        """Give the id of the cell that runs, that of the request for it, and the ids of deleted cells."""
-        try:
-            request = self._shell.get_parent()
-            about = request.get("metadata") or {}
-            deleted = [each for each in about.get("deletedCells") or () if isinstance(each, str)]
-            return str(about.get("cellId") or ""), str(request["header"]["msg_id"]), deleted
-        except Exception:  # a front end may send anything
-            return "", "", []
+
+
+def cell_of(shell: Any) -> str:
+    """Give the id of the cell that runs in a shell, empty where the front end does not say."""
+    return _running(shell)[0]
+
+
+def _running(shell: Any) -> tuple[str, str, list[str]]:
+    """Give the id of the cell that runs, that of the request for it, and the ids of deleted cells."""
+    try:
+        request = shell.get_parent()
+        about = request.get("metadata") or {}
+        deleted = [each for each in about.get("deletedCells") or () if isinstance(each, str)]
+        return str(about.get("cellId") or ""), str(request["header"]["msg_id"]), deleted
+    except Exception:  # a front end may send anything, and a terminal sends nothing
+        return "", "", []

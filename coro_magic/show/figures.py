@@ -107,6 +107,7 @@ class _Layout:
     ) -> None:  # fmt: skip
         self.run, self.sides = run, sides
         self.title = title or headline(run)
+        self.whose = "both runs" if title else ", ".join(side.name for side in sides)
         self.captions = captions or [rows.caption(side) for side in sides]
         self.waits = waits_of(sides)
         self.until = _until(sides)
@@ -150,6 +151,9 @@ class _Layout:
         high += _AXIS if self._legend() else 0.0
         sheet = Sheet(high)
         top = headings.draw(sheet, self.title) + 0.02
+        sheet.says += f". Timelines of {self.whose}"
+        if self.with_throughput:
+            sheet.says += ", and below them their resumptions against time"
         self._draw_legend(sheet, top)
         top += 0.12 + 0.22 * legend_lines
         for number, (side, height) in enumerate(zip(self.sides, self.heights, strict=True)):

@@ -411,12 +411,13 @@ function paintRow(raster, sums, bars, axis, row, x0, scale, top, bottom, colours
     const xb = (ends[i] - x0) * scale;
     const state = bars.state[i];
     const pa = xa <= 0 ? 0 : Math.round(xa), pb = xb >= width ? width : Math.round(xb);
-    if (pb > pa && (state !== RUNNING || pb - pa >= tick)) {
+    // A bar that is narrower may round to a pixel of its own, and would be as wide as one.
+    if (xb - xa >= 1 && (state !== RUNNING || pb - pa >= tick)) {
       const [y0, y1] = bands[state];
       raster.fill(pa, pb, y0, y1, state === WAITING ? colours.reason(bars.reason[i]) : colours.states[state]);
       continue;
     }
-    const column = Math.min(xa <= 0 ? 0 : xa | 0, width - 1);
+    const column = Math.min(pb > pa ? pa : xa <= 0 ? 0 : xa | 0, width - 1);
     const share = Math.max(xb - xa, 1e-6);
     if (state === RUNNING) running[column] += share;
     else if (state === READY) ready[column] += share;

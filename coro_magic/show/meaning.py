@@ -451,7 +451,7 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
         said.append("Run it with --trace on to see where the time goes.")
     if run.virtual:
         said.append("Run it with --clock real to see how long it takes.")
-    if judged(run).verdict is Verdict.CHANCE:
+    if judged(run).verdict in (Verdict.CHANCE, Verdict.SHORT):
         said.append("Run it with --repeat 10, or give it more to do: what is chance changes, what is not "
                     "stays.")  # fmt: skip
     order = run.options.get("order", "fifo")

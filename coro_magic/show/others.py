@@ -110,7 +110,7 @@ def _sentence_of(run: Run, name: str) -> str:
             said = f"{took}: it was {times(found.ratio)} as fast"
         case Verdict.SAME:
             said = f"{took}: neither was faster"
-        case Verdict.CHANCE:
+        case Verdict.CHANCE | Verdict.SHORT:
             said = f"{took}: one run of each cannot tell which is faster{_what_could(run, name)}"
         case Verdict.NOISE:
             said = f"{took}: the difference is within the noise"
@@ -175,7 +175,7 @@ def _verdict(run: Run, name: str) -> str:
             return f"{ours} were {more}{times(found.ratio)} as fast{of_pairs(pairs)}"
         case Verdict.THREADS:
             return f"{times(found.ratio)} as fast as {ours}{of_pairs(pairs, swapped=True)}"
-        case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE | Verdict.FEW as verdict:
+        case Verdict.SAME | Verdict.CHANCE | Verdict.SHORT | Verdict.NOISE | Verdict.FEW as verdict:
             return f"{verdict.value}{of_pairs(pairs)}"
         case _:
             return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
@@ -122,12 +122,7 @@ def png(figure: Figure) -> bytes:
 
 def displayed(figure: Figure) -> tuple[bytes, dict[str, str]]:
     """Give a figure as a PNG that is to stand on a page, and the metadata with its alternative text."""
-    data, says = png(figure), figure.says if isinstance(figure, Sheet) else ""
-    with suppress(ImportError):  # no widgets here
-        from .described import describe
-
-        describe(data, says)
-    return data, {"alt": says}
+    return png(figure), {"alt": figure.says if isinstance(figure, Sheet) else ""}
 
 
 def write(figure: Figure, out: Any, kind: str) -> None:

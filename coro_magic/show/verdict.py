@@ -23,6 +23,7 @@ class Verdict(Enum):
     THREADS = "the threads were faster"
     SAME = "about the same"
     CHANCE = "too close to tell from one run"
+    SHORT = "too short to tell from one run"
     NOISE = "within the noise"
     FEW = "too few pairs to tell"
     UNKNOWN = "the threads were stopped too early to tell"
@@ -91,7 +92,9 @@ def _of_one(ours: float, theirs: float) -> Judged:
     faster, ratio = _faster(theirs / ours)
     if ratio <= ABOUT_THE_SAME:
         return Judged(Verdict.SAME, ratio)
-    return Judged(Verdict.CHANCE if ratio <= CHANCE or abs(theirs - ours) < MOMENT else faster, ratio)
+    if ratio <= CHANCE:
+        return Judged(Verdict.CHANCE, ratio)
+    return Judged(Verdict.SHORT if abs(theirs - ours) < MOMENT else faster, ratio)
 
 
 def _faster(ratio: float) -> tuple[Verdict, float]:

@@ -117,7 +117,7 @@ def comparison(run: Run) -> str:
             return f"; {more}{times(found.ratio)} as fast{of_pairs(run.repeats)}"
         case Verdict.THREADS:
             return f"; the threads were {times(found.ratio)} as fast{of_pairs(run.repeats, swapped=True)}"
-        case Verdict.SAME | Verdict.CHANCE | Verdict.NOISE | Verdict.FEW as verdict:
+        case Verdict.SAME | Verdict.CHANCE | Verdict.SHORT | Verdict.NOISE | Verdict.FEW as verdict:
             return f"; {verdict.value}{of_pairs(run.repeats)}"
         case _:
             return ""
@@ -133,6 +133,11 @@ def _between(bounds: tuple[float, float]) -> str:
 def summary(run: Run) -> str:
     """Give the run as text: the headline, then a line for each thing worth saying."""
     lines = [headline(run)]
+    if run.count == 0 and run.has_body:
+        lines.append(
+            "no coroutine was created: call a generator function (or an async def without yield) "
+            "as a statement of its own, or use spawn(...)"
+        )
     lines += _pace(run)
     lines += _where_time_went(run)
     lines += slow_lines(run)
@@ -145,11 +150,6 @@ def summary(run: Run) -> str:
             lines.append(f"{word}: {named}")
     if run.nobody_finished:
         lines.append(_STUCK)
-    if run.count == 0 and run.has_body:
-        lines.append(
-            "no coroutine was created: call a generator function (or an async def without yield) "
-            "as a statement of its own, or use spawn(...)"
-        )
     if run.never_started:
         lines.append(
             f"never started: {listed(run.never_started, len(run.never_started))}"

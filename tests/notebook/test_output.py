@@ -107,7 +107,7 @@ def test_a_picture_and_a_summary_are_plain_outputs_and_the_panel_one_of_its_own(
     assert width > 500 and height > 200
     assert picture["text/plain"].startswith("1 coroutine, 1 thread")
     assert list(summary) == ["text/plain"]
-    assert summary["text/plain"].startswith(picture["text/plain"])
+    assert picture["text/plain"].startswith(summary["text/plain"].splitlines()[0])
     assert "application/vnd.jupyter.widget-view+json" in panel and "image/png" not in panel
 
 
@@ -193,3 +193,39 @@ def test_printing_goes_on_while_the_coroutine_that_passes_on_what_was_kept_waits
         ["", *(f"{what} {n}" for what in ("begins", "ends") for n in range(3))]
     )
     assert shown.getvalue().startswith("begins 0\n")
+
+
+OURS = """
+from IPython.display import display
+display(run.timeline(), run.compare(run), run.throughput_plot())
+"""
+
+
+@pytest.mark.parametrize("before", ["pass", "", "%config InlineBackend.figure_formats = ['svg']"])
+def test_our_figures_are_drawn_by_ourselves_whatever_pyplot_is_set_up_to(fresh_kernel, before):
+    fresh_kernel.execute(before if before == "pass" else f"%matplotlib inline\n{before}")
+    fresh_kernel.execute("%%coroutines --baseline off --panel off -o run\ndef turn():\n    yield\nturn()")
+    shown = fresh_kernel.execute(OURS).displays
+    assert len(shown) == 3
+    for data in shown:
+        assert "image/png" in data and "image/svg+xml" not in data
+        # With its own colours only, as none of pyplot's.
+        assert base64.b64decode(data["image/png"])[25] == 3
+
+
+def test_without_a_page_no_widget_is_made_for_pictures(fresh_kernel):
+    there = "'ipywidgets' in __import__('sys').modules"
+    fresh_kernel.execute("%%coroutines --baseline off --panel off -o run\ndef turn():\n    yield\nturn()")
+    fresh_kernel.execute("run.timeline()")
+    assert not fresh_kernel.value(there)
+    fresh_kernel.execute_in("a cell of a page", "run.timeline()")
+    assert fresh_kernel.value(there)
+    # Somebody closes all, and draws again.
+    texts = (
+        "[len(one.pictures) for one in __import__('gc').get_objects()"
+        " if type(one).__name__ == 'Described' and one.comm]"
+    )
+    assert fresh_kernel.value(texts) == [1]
+    fresh_kernel.execute("import ipywidgets; ipywidgets.Widget.close_all()")
+    fresh_kernel.execute_in("a cell of a page", "run.timeline()")
+    assert fresh_kernel.value(texts) == [1]

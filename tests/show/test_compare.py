@@ -89,7 +89,8 @@ def test_options_that_differ_are_named() -> None:
 def test_the_picture_has_both_timelines_and_is_a_png() -> None:
     comparison = run_of(sleepers(3)).compare(run_of(sleepers(2000)))
     data, about = comparison._repr_png_()
-    assert data.startswith(b"\x89PNG") and about["alt"] == comparison.summary().splitlines()[0]
+    assert data.startswith(b"\x89PNG")
+    assert about["alt"] == f"{comparison.summary().splitlines()[0]}. Timelines of both runs"
     texts = [text.get_text() for text in comparison.picture().texts]
     assert any(text.startswith("first run, 3 coroutines") for text in texts)
     assert any(text.startswith("second run, 2,000 coroutines") for text in texts)

@@ -330,10 +330,10 @@ def test_the_scripts_use_no_network_and_make_no_markup_of_text(name: str) -> Non
 
 def test_the_page_is_told_what_the_latest_pictures_show() -> None:
     described = Described()
-    for number in range(150):
+    for number in range(350):
         described.add(b"picture %d" % number * 20, EVIL)
-    assert len(described.pictures) == 100
-    data = base64.b64encode(b"picture 149" * 20).decode()
+    assert len(described.pictures) == 300
+    data = base64.b64encode(b"picture 349" * 20).decode()
     length, end, said = described.pictures[-1]
     assert length == len(data) and data.endswith(end) and len(end) < 100 and said == EVIL
 

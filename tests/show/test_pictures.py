@@ -281,4 +281,7 @@ def test_no_figure_is_made_through_pyplot() -> None:
 def test_a_figure_displays_itself_as_a_png() -> None:
     run = run_of(sleepers(3))
     data, about = show.timeline(run)._repr_png_()
-    assert data.startswith(b"\x89PNG") and about == {"alt": run.summary().splitlines()[0]}
+    assert data.startswith(b"\x89PNG")
+    assert about == {"alt": f"{run.summary().splitlines()[0]}. Timelines of coroutines"}
+    says = show.displayed(show.picture(run))[1]["alt"]
+    assert says.endswith("and below them their resumptions against time")

@@ -29,7 +29,7 @@ def made(ours: float, theirs: float, pairs: list[tuple[float, float]] | None = N
     ("ours", "theirs", "verdict"),
     [
         (1.0, 2.0, Verdict.COROUTINES), (2.0, 1.0, Verdict.THREADS), (1.0, 1.02, Verdict.SAME),
-        (1.0, 1.2, Verdict.CHANCE), (0.001, 0.002, Verdict.CHANCE),
+        (1.0, 1.2, Verdict.CHANCE), (0.001, 0.002, Verdict.SHORT), (0.001, 0.0011, Verdict.CHANCE),
     ],
 )  # fmt: skip
 def test_one_run_of_each_side_tells_who_was_faster_only_if_chance_cannot_explain_it(ours, theirs, verdict):
