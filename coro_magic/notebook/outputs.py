@@ -152,7 +152,7 @@ class Outputs:
         png = None
         if self._with_picture:
             png, says = self._drawn(show.picture(run))
-            self._show_png(png, says)
+            self._show_png(png, says, text.splitlines()[0])
         self._show_text(text)
         for curves in (run.sweep, run.scaling):
             if curves is not None and self._with_picture:
@@ -165,8 +165,8 @@ class Outputs:
         describe(self._shell, png, about["alt"])
         return png, about["alt"]
 
-    def _show_png(self, png: bytes, alternative: str) -> None:
-        data, metadata = _picture(png, alternative)
+    def _show_png(self, png: bytes, alternative: str, instead: str = "") -> None:
+        data, metadata = _picture(png, alternative, instead)
         if self._picture is None:
             self._picture = uuid.uuid4().hex
             _display(data, metadata, display_id=self._picture)
@@ -230,9 +230,9 @@ def _hears_while_it_runs(kernel: Any) -> bool:
         return False
 
 
-def _picture(png: bytes, alternative: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give a picture as the data and the metadata of an output."""
-    data = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": alternative}
+def _picture(png: bytes, alternative: str, instead: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give a picture as the data and the metadata of an output; `instead` is for where it cannot be shown."""
+    data = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": instead or alternative}
     return data, {"image/png": {"alt": alternative}}
 
 

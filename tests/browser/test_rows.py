@@ -20,6 +20,24 @@ LINES = """one => {
   range.selectNodeContents(one);
   return range.getClientRects().length;
 }"""
+# Makes every ready bar a third of a pixel wide, and the step after it a fifth, on the border of two pixels;
+# gives how many there are, and how many pixels have the colour of ready ones then.
+MADE_NARROW = """(() => {
+  const READY = 0, { side, raster } = view.rows[0], bars = side.bars;
+  const pixel = (view.x1 - view.x0) / raster.width;
+  let made = 0;
+  for (let i = 1; i + 2 < bars.start[1]; i++) {
+    if (bars.state[i] !== READY) continue;
+    const border = view.x0 + (Math.round((bars.begin[i] - view.x0) / pixel) + 0.5) * pixel;
+    bars.end[i - 1] = bars.begin[i] = border - 0.45 * pixel;
+    bars.end[i] = bars.begin[i + 1] = border - 0.1 * pixel;
+    bars.end[i + 1] = bars.begin[i + 2] = border + 0.1 * pixel;
+    made++;
+  }
+  view.drawBase();
+  const ready = view.colours[side.index].states[READY];
+  return [made, raster.pixels.filter(one => one === ready).length];
+})()"""
 # What is written on the timeline's canvas.
 WRITTEN = """(() => {
   const texts = [], before = view.context.fillText;
@@ -68,6 +86,15 @@ def test_the_hover_text_has_the_marks_of_its_own_row(show: Show) -> None:
         assert [text for text in driver.page.locator(TIP).inner_text().split("\n") if "mark" in text] == [
             f"mark: {name} was here"
         ]
+
+
+def sleeper() -> Any:
+    for _ in range(20):
+        yield sleep(1)
+
+
+def test_a_stay_narrower_than_a_pixel_does_not_cover_the_step_beside_it(show: Show) -> None:
+    assert show(sleeper).timeline(MADE_NARROW) == [19, 0]
 
 
 def test_marks_of_rows_that_are_filtered_out_are_not_drawn(show: Show) -> None:
