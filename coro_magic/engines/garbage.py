@@ -14,6 +14,16 @@ MANY = 4096  # coroutines, from which on it is worth while
 _SHARE = 8  # as many objects as this share of the coroutines may be made before it looks
 
 
+def collected() -> None:
+    """Look through all that has piled up, unless somebody has switched that off.
+
+    Before a run: in it, that would take the coroutines' time, and none of the threads', whose process has
+    little.
+    """
+    if gc.isenabled():
+        gc.collect()
+
+
 class Patience:
     """For the length of a ``with`` block, lets the collector be called less often when told."""
 

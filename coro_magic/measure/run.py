@@ -6,13 +6,13 @@ package sets: this room does not know the one above it.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+from ..engines.garbage import collected
 from ..engines.printed import Printed
 from ..engines.record import Steps
 from ..engines.shared import Told
@@ -385,8 +385,7 @@ class Run:
             raise RuntimeError(
                 "this run cannot be made again, because its program is not known: run the cell again instead"
             )
-        if gc.isenabled():
-            gc.collect()  # as before a cell: it would be in the coroutines' time
+        collected()
         new = self._repeat({**self.options, **options})
         stopped = new._stopped_by()
         if stopped is not None:

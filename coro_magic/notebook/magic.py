@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import keyword
 import re
 import sys
@@ -14,6 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
+from ..engines.garbage import collected
 from ..measure.options import OPTIONS, Options
 from .cell import program_of
 from .pictures import show_ours
@@ -181,10 +181,7 @@ class CoroutineMagics(Magics):
         shell: Any = self.shell
         kernel = getattr(shell, "kernel", None)
         outputs = Outputs(options, rich=kernel is not None, kernel=kernel)
-        if gc.isenabled():
-            # What the kernel has piled up is looked through now. Later it would be in the coroutines' time,
-            # and not in the threads', whose process has little.
-            gc.collect()
+        collected()
         try:
             run = run_program(
                 program,

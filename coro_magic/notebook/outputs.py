@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import show
 from ..engines.budget import Budget
@@ -23,11 +23,8 @@ from ..measure.run import Run
 from ..measure.underway import Underway
 from ..show.going import how_far, so_far
 from .panels import panels_of
-from .pictures import describe, described_on
+from .pictures import described_on, drawn
 from .progress import Line
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _TAKES = {"words": 0.004, "picture": 0.01}  # seconds, for the first time
 # Rooms' modules, with matplotlib and the widgets that they load.
@@ -151,19 +148,15 @@ class Outputs:
             return
         png = None
         if self._with_picture:
-            png, says = self._drawn(show.picture(run))
-            self._show_png(png, says, text.splitlines()[0])
+            png, about = drawn(self._shell, show.picture(run))
+            self._show_png(png, about["alt"], text.splitlines()[0])
         self._show_text(text)
         for curves in (run.sweep, run.scaling):
             if curves is not None and self._with_picture:
-                _display(*_picture(*self._drawn(curves.picture())))
+                curve, about = drawn(self._shell, curves)
+                _display(*_picture(curve, about["alt"]))
         if self._with_panel:
             self._show_panel(run, png)
-
-    def _drawn(self, figure: Figure) -> tuple[bytes, str]:
-        png, about = show.displayed(figure)
-        describe(self._shell, png, about["alt"])
-        return png, about["alt"]
 
     def _show_png(self, png: bytes, alternative: str, instead: str = "") -> None:
         data, metadata = _picture(png, alternative, instead)

@@ -53,7 +53,6 @@ class Panels:
             self._shell.events.unregister("pre_run_cell", self._before_a_cell)
 
 
-
 def cell_of(shell: Any) -> str:
     """Give the id of the cell that runs in a shell, empty where the front end does not say."""
     return _running(shell)[0]

@@ -7,6 +7,7 @@ other colours, and without words. Ours are drawn by ourselves.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from .panels import cell_of
@@ -22,24 +23,20 @@ _NOT_OURS = ("image/svg+xml", "image/jpeg", "application/pdf")
 
 def show_ours(shell: Any) -> None:
     """Have a shell show our pictures as we draw them. Loads nothing: they are known by name."""
-
-    def png(picture: Any) -> tuple[bytes, dict[str, str]]:
-        data, about = picture._repr_png_()
-        describe(shell, data, about["alt"])
-        return data, about
-
     formatters = shell.display_formatter.formatters
     for module, name in _OURS:
-        formatters["image/png"].for_type_by_name(module, name, png)
+        formatters["image/png"].for_type_by_name(module, name, partial(drawn, shell))
         for kind in _NOT_OURS:
             formatters[kind].for_type_by_name(module, name, lambda picture: None)
 
 
-def describe(shell: Any, png: bytes, text: str) -> None:
-    """Have the page say what a picture shows that is on it, or soon will be."""
+def drawn(shell: Any, picture: Any) -> tuple[bytes, dict[str, str]]:
+    """Give one of our pictures as IPython displays it, and have the page say what it shows."""
+    png, about = picture._repr_png_()
     described = described_on(shell)
     if described is not None:
-        described.add(png, text)
+        described.add(png, about["alt"])
+    return png, about
 
 
 def described_on(shell: Any) -> Any:

@@ -32,7 +32,6 @@ __all__ = [
     "load",
     "panel",
     "picture",
-    "png",
     "save",
     "scaled",
     "scaled_in_words",
@@ -64,13 +63,6 @@ def throughput_plot(run: Run) -> Figure:
     from .figures import throughput_plot
 
     return throughput_plot(run)
-
-
-def png(figure: Figure) -> bytes:
-    """Give a figure as the bytes of a PNG."""
-    from .sheet import png
-
-    return png(figure)
 
 
 def displayed(figure: Figure) -> tuple[bytes, dict[str, str]]:

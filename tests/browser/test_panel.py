@@ -32,7 +32,7 @@ for n in range(2000):
 PICTURED = """%%coroutines --baseline off -o run
 from IPython.display import Image, display
 from matplotlib.figure import Figure
-from coro_magic.show import png
+from coro_magic.show.sheet import png
 display(Image(png(Figure(figsize=(1, 1)))))
 def nap(n):
     yield sleep(0.001 * n)

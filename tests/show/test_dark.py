@@ -18,6 +18,7 @@ from coro_magic import show
 from coro_magic.show import palette, sheet, tabs
 from coro_magic.show.drawn import Drawn, Ground
 from coro_magic.show.interactive import SCRIPT
+from coro_magic.show.sheet import png
 
 from .runs import run_of, sleepers, threads
 
@@ -143,7 +144,7 @@ def test_a_picture_that_was_taken_away_is_not_drawn_again_and_not_kept() -> None
 def test_a_picture_has_no_colour_of_the_other_ground(figure: Any) -> None:
     with palette.on(True):
         drawn = figure(run_of(sleepers(60), threads(60, 0.1)))
-    image = np.asarray(Image.open(io.BytesIO(show.png(drawn))).convert("RGBA"))[:, :, :3]
+    image = np.asarray(Image.open(io.BytesIO(png(drawn))).convert("RGBA"))[:, :, :3]
     # White, or next to it, is the ink only: thin letters.
     assert (image.min(axis=2) > 200).mean() < 0.05
     paper = (image == rgba(palette.DARK["PAPER"])[:3]).all(axis=2)
@@ -151,7 +152,7 @@ def test_a_picture_has_no_colour_of_the_other_ground(figure: Any) -> None:
 
 
 def test_the_corners_of_a_picture_let_the_page_be_seen_and_nothing_else_does() -> None:
-    image = Image.open(io.BytesIO(show.png(show.picture(run_of(sleepers(3))))))
+    image = Image.open(io.BytesIO(png(show.picture(run_of(sleepers(3))))))
     opacity = np.asarray(image.convert("RGBA"))[:, :, 3]
     size = sheet._RADIUS
     for corner in (opacity, opacity[::-1], opacity[:, ::-1], opacity[::-1, ::-1]):

@@ -19,13 +19,14 @@ from coro_magic.language import mark, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.show import palette
 from coro_magic.show.rows import mixed_colours, stacked_colours
+from coro_magic.show.sheet import png
 from coro_magic.show.side import OTHER, read, waits_of
 
 from .runs import run_of, sleepers, threads, troubled
 
 
 def pixels(figure: Any) -> np.ndarray:
-    return np.round(matplotlib.image.imread(io.BytesIO(show.png(figure)))[:, :, :3] * 255).astype(int)
+    return np.round(matplotlib.image.imread(io.BytesIO(png(figure)))[:, :, :3] * 255).astype(int)
 
 
 def has(figure: Any, colour: str, least: int = 5) -> bool:
@@ -159,7 +160,7 @@ def test_dollars_and_markup_in_names_and_marks_are_only_text() -> None:
         yield
 
     figure = show.picture(run_of(body))
-    assert show.png(figure)
+    assert png(figure)
     assert "$\\broken" in texts(figure)
 
 
@@ -180,7 +181,7 @@ def test_a_picture_of_any_number_of_coroutines_has_a_bounded_number_of_parts_and
     run = run_of(sleepers(count, 1), threads(min(count, 1000), 0.05))
     figure = show.picture(run)
     assert artists(figure) < 2000
-    assert len(show.png(figure)) < 150_000
+    assert len(png(figure)) < 150_000
     width, height = figure.get_size_inches()
     assert width == 6.4 and 3 < height < 8
 
@@ -258,7 +259,7 @@ def test_a_named_rows_height_is_divided_as_its_time_is() -> None:
 def test_a_run_without_a_trace_or_without_anything_says_so(draw: Any) -> None:
     empty = Run(tasks=[], trace=Trace(), elapsed=0.0, switches=0)
     for run in (run_of(sleepers(3), trace=False), empty, run_of(sleepers(3), threads(3, 0.1), trace=False)):
-        assert show.png(draw(run)).startswith(b"\x89PNG")
+        assert png(draw(run)).startswith(b"\x89PNG")
     assert any("without a trace" in text for text in texts(show.picture(run_of(sleepers(2), trace=False))))
 
 

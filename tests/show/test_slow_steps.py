@@ -13,6 +13,7 @@ from coro_magic.engines.slow import SlowStep
 from coro_magic.language import Channel, Event, Semaphore, Where, mark, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.show import figures
+from coro_magic.show.sheet import png
 
 from .runs import run_of, sleepers, threads
 from .test_pictures import texts
@@ -147,7 +148,7 @@ def test_no_entry_of_the_legend_goes_beyond_the_picture(
 @pytest.mark.parametrize("options", [{}, {"clock": "virtual"}, {"trace": False}])
 def test_there_is_a_picture_with_thousands_of_slow_steps(options: dict[str, Any]) -> None:
     run = held(*(step(0.0001, row=1 + n % 3) for n in range(1000)), **options)
-    assert len(show.png(show.picture(run))) < 300_000
+    assert len(png(show.picture(run))) < 300_000
 
 
 def test_labels_of_slow_steps_and_of_marks_do_not_lie_on_one_another() -> None:
