@@ -22,7 +22,6 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 from ..language import Cancelled, Request, State, Where
-from ..language.coroutine import is_coroutine
 from ..language.request import PENDING
 from .events import KIND_BITS
 from .hub import Hub, VirtualClock
@@ -30,9 +29,10 @@ from .line import Line
 from .places import Places
 from .ready import ORDERS
 from .record import Recorder
-from .scheduled import ITEM, NOTHING, RESUME, HandOver, Refuse, ScheduledTask, give_resume, send, throw
+from .scheduled import ITEM, NOTHING, RESUME, ScheduledTask, give_resume, send, throw
 from .trace import ENDED, IDLE, WOKEN, YIELDED, Trace
 from .watch import Watch
+from .yielded import request_for
 
 _POLL_EVERY = 1e-3  # seconds between looks at descriptors while there are coroutines that can run
 _NEVER = float("inf")
@@ -202,7 +202,7 @@ class Loop:
         try:
             if task.overdue is not None:
                 task.raise_overdue()
-            request = self._request_for(task, value)
+            request = request_for(value, task, self.trace)
             hub.busy = True
             answer = request.begin(task)
         except BaseException as error:
@@ -218,19 +218,6 @@ class Loop:
             hub.busy = False
         if line.lively:
             line.passed(task)
-
-    def _request_for(self, task: ScheduledTask, value: Any) -> Request:
-        """Give the request that a yielded value stands for. Anything unknown is an item."""
-        as_request = getattr(type(value), "as_request", None)
-        if as_request is not None:
-            return as_request(value)  # type: ignore[no-any-return]
-        if is_coroutine(value):
-            return HandOver(value)
-        if getattr(type(value), "_asyncio_future_blocking", None) is not None:
-            value._asyncio_future_blocking = False
-            return Refuse(NO_ASYNCIO)
-        self.trace.produced(task.row)
-        return ITEM
 
     # Steps that block.
 
@@ -542,10 +529,3 @@ class Loop:
         self.interrupted = self._finished = True
         # Whoever is in the loop must find no more steps in this line.
         self._line.cut()
-
-
-NO_ASYNCIO = (
-    "this awaits something of asyncio's, and there is no asyncio event loop here. "
-    "Use coro_magic's own: sleep() for asyncio.sleep(), Channel for asyncio.Queue, "
-    "gather() for asyncio.gather(), spawn() for asyncio.create_task()"
-)

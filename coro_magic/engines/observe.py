@@ -24,8 +24,8 @@ from ..language.coroutine import calling
 from .events import KIND_MASK, WAITS
 from .frames import code_of, ours
 from .handover import names_in
-from .interrupts import gate
 from .journal import FOLD_AT
+from .profiled import Profiled
 from .scheduler import Scheduler
 from .trace import BORN_WAITING, CLOSED_WAITING, RESUMED, STOPPED, SUSPENDED
 
@@ -387,7 +387,7 @@ class Observer:
         else:
             drives = self._reaches_generators(code)
         if drives:
-            task.iterator = task.argument = _Profiled(task.iterator, self._profile)
+            task.iterator = task.argument = Profiled(task.iterator, self._profile)
             self._observed.add(task.row)
 
     def _all_names(self, code: types.CodeType) -> set[str]:
@@ -499,31 +499,3 @@ def _has_ended(frame: types.FrameType) -> bool:
 
 class _Unknown(Exception):
     """The error with which a generator ended, where the interpreter does not tell."""
-
-
-class _Profiled:
-    """An iterator whose every step is watched, for a task's `iterator`."""
-
-    def __init__(self, iterator: Any, profile: Any) -> None:
-        self._iterator = iterator
-        self._profile = profile
-
-    def __next__(self) -> Any:
-        return self._step(next, self._iterator)
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._iterator.send, value)
-
-    def throw(self, error: BaseException) -> Any:
-        return self._step(self._iterator.throw, error)
-
-    def _step(self, function: Any, argument: Any) -> Any:
-        sys.setprofile(self._profile)
-        try:
-            return function(argument)
-        finally:
-            sys.setprofile(None)
-
-
-# What is called from here is the user's: an interrupt may strike there.
-gate(_Profiled._step)

@@ -21,17 +21,19 @@ from ..language import Cancelled, Deadlock, State, Task, Where
 from ..language.coroutine import calling
 from ..language.request import Handle, set_engine
 from . import switching
+from .deadlock import tell_deadlock
 from .frames import ended_at, strip
 from .garbage import MANY, Patience
 from .hub import Hub
 from .interrupts import Interrupts, gate
-from .loop import _NEVER, NO_ASYNCIO, Loop
+from .loop import _NEVER, Loop
 from .printed import Printed, Write, noted
 from .record import Recorder, Stopwatch
 from .scheduled import Limit, ScheduledTask, answer_first, give_up, send, throw
 from .slow import DEFAULT_SLOW_STEP, SlowStep, Watcher, slow_steps
 from .stacks import StackFrame, stack_of, stack_of_error
 from .trace import CLOSED, CLOSED_WAITING, DEFAULT_DETAIL, Trace
+from .yielded import NO_ASYNCIO
 
 # Bound before a run replaces it.
 _get_ident = threading.get_ident
@@ -392,7 +394,7 @@ class Scheduler(Loop):
         states = {task: self._state_at_the_end(task) for task in unfinished}
         stuck = [task for task in unfinished if states[task] is State.FAILED]
         if stuck:
-            self.deadlock = Deadlock(_tell_deadlock(stuck))
+            self.deadlock = Deadlock(tell_deadlock(stuck))
         # Where they wait is known only as long as they do.
         places = {task: task.where for task in unfinished}
         self._keep_stacks(unfinished)
@@ -493,15 +495,3 @@ gate(Loop._work, at="step")
 def _add_note(error: BaseException, note: str) -> None:
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
-
-
-def _tell_deadlock(stuck: list[ScheduledTask], most: int = 20) -> str:
-    """Say who waits for whom, on what, at which line."""
-    lines = ["nothing can go on:"]
-    for task in stuck[:most]:
-        what = "for its turn" if task.request is None else f"for {task.request.describe()}"
-        place = "" if task.where is None else f", at {task.where},"
-        lines.append(f"  {task.name}{place} waits {what}")
-    if len(stuck) > most:
-        lines.append(f"  ... and {len(stuck) - most:,} more")
-    return "\n".join(lines)
