@@ -7,10 +7,11 @@ not started: its frame holds nothing but the arguments.
 from __future__ import annotations
 
 import gc
+import pickle
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ..language import Task
@@ -63,10 +64,34 @@ def call_of(coroutine: Any) -> Call:
 
 @dataclass(frozen=True)
 class Calls:
-    """A program that is a number of calls, each a coroutine."""
+    """A program that is a number of calls, each a coroutine.
+
+    Attributes
+    ----------
+    pickled:
+        Of those that are `frozen`, what they come back from when they are unpickled.
+    """
 
     calls: tuple[Call, ...]
+    pickled: bytes | None = field(default=None, repr=False)
     has_body: ClassVar[bool] = False
+
+    def frozen(self) -> Calls:
+        """Give the same calls, which travel as they are now: to run them may change what they refer to.
+
+        Raises
+        ------
+        Exception
+            What cloudpickle raises of what cannot be pickled.
+        """
+        import cloudpickle
+
+        return replace(self, pickled=cloudpickle.dumps(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.pickled is None:
+            return Calls, (self.calls,)
+        return pickle.loads, (self.pickled,)
 
     def names(self) -> list[str]:
         """Give what the coroutines are called."""

@@ -61,6 +61,24 @@ def carry(program: Program | Calls, namespace: dict[str, Any], also: Sequence[st
         return _packed(namespace, others, [names[name] for name in anew])
 
 
+def freeze(program: Program | Calls) -> Program | Calls:
+    """Give a program whose calls travel as they are now, whatever the run does to what they refer to.
+
+    Raises
+    ------
+    NoBaseline
+        If something cannot be copied.
+    """
+    if isinstance(program, Program):
+        return program  # a text refers to names only, and those are carried
+    try:
+        return program.frozen()
+    except Exception as error:
+        raise NoBaseline(
+            f"the program cannot be copied to the worker process: {first_line(error)}"
+        ) from None
+
+
 def _packed(
     namespace: dict[str, Any], names: dict[str, Any], leave_out: Sequence[Any] = ()
 ) -> bytes:

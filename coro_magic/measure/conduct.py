@@ -101,9 +101,8 @@ def run_program(
         raise CannotSweep("sweep: the number of processes is swept alone")
     if isinstance(program, Program):
         _bind(swept, program, namespace)
-    carried, note = _carried(program, namespace, options)
     # What is imported here by now must not be paid for there.
-    job = None if carried is None else sweep.job_for(program, carried, options)
+    job, note = _job_for(program, namespace, options)
     scheduler = Scheduler(
         **options.for_scheduler(),
         has_body=isinstance(program, Program),
@@ -128,7 +127,7 @@ def run_program(
             observer.stop()
     functions = functions_of(program, namespace)
     # The functions that `run` was given live in modules, which the worker process has its own of.
-    shared = shared_names(functions, namespace) if isinstance(program, Program) and carried else {}
+    shared = shared_names(functions, namespace) if isinstance(program, Program) and job else {}
     run = _run_of(scheduler, execution, observer, options)
     run._shared = tell(namespace, shared)
     _complete(run, functions, note, () if job else options.others)
@@ -179,8 +178,7 @@ def _run_in_processes(
     """Run a program in several processes, then in one, and then its baseline."""
     from .shares import run_shares
 
-    carried, note = _carried(program, namespace, options)
-    job = None if carried is None else sweep.job_for(program, carried, options)
+    job, note = _job_for(program, namespace, options)
     with around():
         run = run_shares(program, namespace, options, show=show, progress=progress)
     _complete(run, functions_of(program, namespace), note, () if job else options.others)
@@ -269,10 +267,10 @@ def _note_interrupt(run: Run, note: str) -> None:
     run._stopped = run._stopped or note == "interrupted"
 
 
-def _carried(
+def _job_for(
     program: Program | Calls, namespace: dict[str, Any], options: Options
-) -> tuple[bytes | None, str]:
-    """Give what the worker needs, or why there is no baseline."""
+) -> tuple[Job | None, str]:
+    """Give what the worker needs, with everything as it is before the run; or why there is no baseline."""
     if not (options.threads or options.others or options.sweep):
         return None, "switched off"
     if options.record == "on":
@@ -280,10 +278,11 @@ def _carried(
     if options.clock == "virtual":
         return None, "virtual time cannot be compared with the time that threads take"
     try:
-        note = "" if options.threads else "switched off"
-        return baseline.prepare(program, namespace), note
+        carried = baseline.prepare(program, namespace)
+        frozen = baseline.freeze(program)
     except NoBaseline as reason:
         return None, str(reason)
+    return sweep.job_for(frozen, carried, options), "" if options.threads else "switched off"
 
 
 def _run_of(

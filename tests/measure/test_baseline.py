@@ -15,6 +15,8 @@ import psutil
 import pytest
 from cells import cell, on_both_sides
 
+import coro_magic
+from coro_magic import Channel
 from coro_magic.measure import baseline, process
 
 TRIVIAL = "def f():\n    yield\n    return 1\nf()"
@@ -115,6 +117,25 @@ def test_the_namespace_is_not_touched_twice():
     ran = on_both_sides("def f(n):\n    yield\n    kept.append(n)\n    return list(kept)\nf(1)\nf(2)", names)
     assert names["kept"] == [1, 2]
     assert ran.threads["f-2"] in ([1, 2], [2])
+
+
+def test_what_calls_refer_to_is_copied_before_the_coroutines_change_it():
+    def sends(messages: Channel[str], begun: list[str]):
+        begun.append("once")
+        for text in begun:
+            yield messages.put(text)
+        messages.close()
+        return len(begun)
+
+    def receives(messages: Channel[str]):
+        return [item for item in messages]
+        yield
+
+    messages: Channel[str] = Channel()
+    run = coro_magic.run(sends(messages, []), receives(messages), repeat=2)
+    assert run.baseline.error is None and not run.differences
+    assert run.baseline.results == run.results == {"sends": 1, "receives": ["once"]}
+    assert len(run.repeats.threads) == 2
 
 
 def test_functions_share_their_globals_in_the_worker():
