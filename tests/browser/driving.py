@@ -127,7 +127,8 @@ class Driver:
     def _stays_begun(self, cell: Any) -> bool:
         for _ in range(6):
             self.page.wait_for_timeout(250)
-            shown = cell.locator(".jp-InputPrompt").first.inner_text().strip("[ ]:")
+            # (`inner_text` leaves out what is not in view, and a panel may have moved it there.)
+            shown = str(cell.locator(".jp-InputPrompt").first.text_content()).strip("[ ]:")
             if shown.isdigit() or not shown:
                 return bool(shown)
         return True

@@ -58,11 +58,12 @@ def text_when(locator: Any, holds: str, seconds: float = 20) -> str:
     """Wait until an element's text fits a pattern; give it."""
     late = time.monotonic() + seconds
     while time.monotonic() < late:
-        text = str(locator.inner_text())
+        # (`inner_text` leaves out what is not in view.)
+        text = str(locator.text_content())
         if re.search(holds, text):
             return text
         time.sleep(0.05)
-    raise AssertionError(f"{holds!r} did not appear in {locator.inner_text()!r}")
+    raise AssertionError(f"{holds!r} did not appear in {locator.text_content()!r}")
 
 
 def test_the_table_is_walked_sorted_and_filtered_by_keyboard(page: Any, server: Server) -> None:
@@ -100,7 +101,7 @@ def test_the_table_is_walked_sorted_and_filtered_by_keyboard(page: Any, server: 
 def test_a_run_is_made_again_and_shown_below_and_not_in_another_cell(page: Any, server: Server) -> None:
     server.notebook("again.ipynb", LOAD, MANY.replace("2000", "5"), "1 + 1")
     driver = Driver(page, server, "again.ipynb", "lab")
-    driver.run_all()
+    driver.run_to_the_end()
     page.get_by_label("order", exact=True).select_option("random")
     page.get_by_role("button", name="Run again").click()
     page.locator("h4").get_by_text("The two runs compared").wait_for()
@@ -108,10 +109,7 @@ def test_a_run_is_made_again_and_shown_below_and_not_in_another_cell(page: Any, 
     assert "order fifo and random" in page.locator("pre[aria-label=comparison]").inner_text()
     assert "nap 4" in page.locator("pre[aria-label=printed]").inner_text()
     last = page.locator(".jp-Notebook .jp-CodeCell").nth(2)
-    # What is far from the window is not in the page.
-    last.scroll_into_view_if_needed()
-    last.locator(".jp-OutputArea-output").first.wait_for()
-    assert last.locator(".jp-OutputArea-output").all_inner_texts() == ["2"]
+    assert last.locator(".jp-OutputArea-output").all_text_contents() == ["2"]
 
 
 def test_a_cell_that_runs_again_leaves_one_panel_in_the_kernel(page: Any, server: Server) -> None:
