@@ -22,6 +22,7 @@ from ..measure.options import Options
 from ..measure.run import Run
 from ..measure.underway import Underway
 from ..show.going import how_far, so_far
+from ..show.text import wrapped
 from .panels import panels_of
 from .pictures import described_on, drawn
 from .progress import Line
@@ -150,7 +151,7 @@ class Outputs:
         if self._with_picture:
             png, about = drawn(self._shell, show.picture(run))
             self._show_png(png, about["alt"], text.splitlines()[0])
-        self._show_text(text)
+        self._show_text(wrapped(text))
         for curves in (run.sweep, run.scaling):
             if curves is not None and self._with_picture:
                 curve, about = drawn(self._shell, curves)

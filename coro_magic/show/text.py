@@ -7,6 +7,8 @@ printable characters of them, and nothing in this room shows them in any other w
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 
 from ..engines.texts import one_line, short_repr
 from ..language import Deadlock
@@ -22,7 +24,31 @@ __all__ = [
     "percent",
     "short_repr",
     "times",
+    "wrapped",
 ]
+
+_WIDTH = 100  # characters
+# A number stays with its unit, and what stands in parentheses at the end of a line together.
+_HELD = re.compile(r"(?<=\d) (?=(?:%|s|ns|µs|ms)(?!\w))| (?=[^()]{0,90}\)$)")
+
+
+def wrapped(text: str) -> str:
+    """Break long lines between words; what belongs to the line before is indented.
+
+    JupyterLab breaks the lines of an output where its window ends, within words.
+    """
+    return "\n".join(line if len(line) <= _WIDTH else _broken(line) for line in text.split("\n"))
+
+
+def _broken(line: str) -> str:
+    lines = textwrap.wrap(
+        _HELD.sub("\u00a0", line),
+        _WIDTH,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def number(value: float) -> str:

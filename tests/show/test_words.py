@@ -11,7 +11,7 @@ from coro_magic.engines.trace import Trace
 from coro_magic.language import Lock, Where, spawn
 from coro_magic.measure.hazards import Hazard
 from coro_magic.measure.run import Difference, Run
-from coro_magic.show.text import count, duration, one_line, short_repr, times
+from coro_magic.show.text import count, duration, one_line, short_repr, times, wrapped
 
 from .runs import run_of, sleepers, threads, troubled
 
@@ -196,3 +196,14 @@ def test_those_who_wait_for_each_other_are_told_once_and_in_a_line() -> None:
     (line,) = (line for line in show.summary(run_of(body)).splitlines() if line.startswith("failed"))
     assert "Deadlock: nothing can go on: one, at" in line and "; one-2, at" in line
     assert line.count("Deadlock") == 1 and "\\n" not in line
+
+
+@pytest.mark.parametrize("short", range(1, 100, 7))
+def test_long_lines_are_broken_between_words_and_say_the_same(short: int) -> None:
+    text = "x" * short + " " + "held the thread for 0.25 s, " * 6 + "(of that 80 % sleep, 20 % gather)"
+    lines = wrapped(text).split("\n")
+    assert max(map(len, lines)) <= 100 and all(line.startswith("    ") for line in lines[1:])
+    assert not any(line.endswith(("0.25", "80", "20")) for line in lines)
+    assert sum("(of that 80 % sleep, 20 % gather)" in line for line in lines) == 1
+    assert "\n".join(lines).replace("\n    ", " ") == text
+    assert wrapped("y" * 500) == "y" * 500 and wrapped("a\n  b\n\nc") == "a\n  b\n\nc"
