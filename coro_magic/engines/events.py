@@ -96,6 +96,19 @@ class Intervals:
     def __len__(self) -> int:
         return len(self.row)
 
+    def of_row(self, row: int) -> tuple[int, int]:
+        """Give from where to where the intervals of a row are."""
+        return first_from(self.row, row), first_from(self.row, row + 1)
+
+
+def first_from(column: Ints, value: int) -> int:
+    """Give the place of the first number in a sorted column that is not below a value.
+
+    (For a value of another type than the column's, numpy converts all of the column.)
+    """
+    return int(np.searchsorted(column, column.dtype.type(value)))
+
+
 SAID = {
     BORN: "is ready for the first time",
     YIELDED: "yields",

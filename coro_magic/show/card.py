@@ -94,7 +94,7 @@ def _spawned(run: Run, row: int) -> dict[str, Any] | None:
 def _life(run: Run, row: int, intervals: Intervals, late: Late) -> tuple[list[dict[str, Any]], int]:
     """Give the stretches of a row's life, and how many more there are."""
     trace = run.trace
-    low, high = (int(np.searchsorted(intervals.row, row, side)) for side in ("left", "right"))
+    low, high = intervals.of_row(row)
     shown = range(low, min(high, low + MOST_LIFE))
     own = slice(*np.searchsorted(late.stay, (low, high)).tolist())
     steps = dict(zip(late.stay[own].tolist(), late.step[own].tolist(), strict=True))

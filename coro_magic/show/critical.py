@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..engines.events import first_from
 from ..engines.trace import Intervals
 from .columns import Columns
 from .late import NOBODY, Late
@@ -93,8 +94,8 @@ def _last(intervals: Intervals) -> int:
 
 def _running_at(intervals: Intervals, row: int, time: float, turn: int) -> int:
     """Give the latest step of a row that had begun by a moment; -1 if there was none."""
-    low, high = (int(np.searchsorted(intervals.row, row, side)) for side in ("left", "right"))
-    at = low + int(np.searchsorted(intervals.turn[low:high], turn, "right")) - 1
+    low, high = intervals.of_row(row)
+    at = low + first_from(intervals.turn[low:high], turn + 1) - 1
     while at >= low and (intervals.state[at] != RUNNING or intervals.begin[at] > time):
         at -= 1
     return at if at >= low else -1

@@ -2808,15 +2808,22 @@ function render({ model, el }) {
 }
 
 // A source for a saved page: everything it knows is in it.
-export function savedSource({ meta, buffers }) {
-  const bytes = buffers.map((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+export async function savedSource(packed, sizes) {
+  const letters = atob(packed);
+  const zipped = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) zipped[i] = letters.charCodeAt(i);
+  const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const whole = new Uint8Array(await new Response(stream).arrayBuffer());
+  let end = 0;
+  const [text, ...buffers] = sizes.map((size) => whole.slice(end, (end += size)));
+  const meta = JSON.parse(new TextDecoder().decode(text));
   const ask = async (request) => {
     const card = request.kind === "card" && meta.cards ? meta.cards[`${request.side}:${request.row}`] : null;
     if (card) return { reply: { kind: "card", card }, buffers: [] };
     throw new Error(request.kind === "card" ? "Its card was not saved in this page: there were too many."
       : "This saved page shows what was saved; a closer look needs the notebook and its kernel.");
   };
-  return { first: { meta, buffers: bytes }, ask, saved: true };
+  return { first: { meta, buffers }, ask, saved: true };
 }
 
 export default { render };

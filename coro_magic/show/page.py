@@ -1,24 +1,32 @@
 """A run as one HTML file: the interactive timeline with its data, without a kernel and without a network.
 
 The page's policy lets exactly one script run, the one that is in it, and lets nothing be loaded from
-anywhere. Names and output are data in it: they stand in a block that no browser reads as markup.
+anywhere. Names and output are data in it: they are in a block of compressed bytes, which no browser reads as
+markup, and which takes a sixth of what they would.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..measure.run import Run
     from .interactive import Answers
 
+_LEVEL = 3  # of compression: a higher one takes ten times as long for a twentieth less
+
 _START = """
 {
-  const data = JSON.parse(document.getElementById("coro-data").textContent);
-  draw(document.getElementById("coro-here"), savedSource(data));
+  const data = document.getElementById("coro-data"), here = document.getElementById("coro-here");
+  if (window.DecompressionStream) {
+    draw(here, await savedSource(data.textContent, data.dataset.sizes.split(" ").map(Number)));
+  } else {
+    here.textContent = "This browser cannot unpack what was saved: one of 2023 or newer can.";
+  }
 }
 """
 
@@ -44,7 +52,7 @@ h1 {{ font-size: clamp(16px, 2.2vw, 21px); margin: 0 0 12px; overflow-wrap: anyw
 <h1>{title}</h1>
 <main id="coro-here"></main>
 <noscript><p>The script in this page draws the timeline, and scripts are switched off here.</p></noscript>
-<script id="coro-data" type="application/json">{data}</script>
+<script id="coro-data" type="application/gzip" data-sizes="{sizes}">{data}</script>
 <script type="module">{script}</script>
 </body>
 </html>
@@ -60,21 +68,15 @@ def page(run: Run) -> str:
 
 def page_of(source: Answers) -> str:
     """Give the page of whatever a source knows."""
-    from .interactive import SCRIPT
+    from .interactive import SCRIPT, as_json
 
     meta, buffers = source.first(everything=True)
+    parts = [as_json(meta).encode(), *buffers]
+    sizes = " ".join(str(len(part)) for part in parts)
+    # No time in it: the same run gives the same page.
+    packed = gzip.compress(b"".join(parts), _LEVEL, mtime=0)
+    data = base64.b64encode(packed).decode()
     script = SCRIPT.read_text(encoding="utf-8") + _START
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    data = inert({"meta": meta, "buffers": [base64.b64encode(buffer).decode() for buffer in buffers]})
     title = html.escape(str(meta.get("headline") or "coro_magic"))
-    return _PAGE.format(digest=digest, title=title, data=data, script=script)
-
-
-def inert(value: dict[str, Any]) -> str:
-    r"""Give JSON in which nothing can end a script block or begin a comment: ``<`` becomes ``\u003c``."""
-    from .interactive import as_json
-
-    text = as_json(value)
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return text
+    return _PAGE.format(digest=digest, title=title, sizes=sizes, data=data, script=script)

@@ -34,7 +34,7 @@ WHOLE_PAGE = 400_000  # the same for a page that cannot ask
 _FIRST = (300, 1_200)  # lines and bins of the first view
 _PAGE = (512, 2_048)  # the same for a page that cannot ask
 MOST_MARKS = 1_000
-MOST_CARDS = 300
+MOST_CARDS = 1_000
 
 Reply = tuple[dict[str, Any], list[bytes]]
 
