@@ -71,7 +71,7 @@ def _write(run: Run, file: BinaryIO, suffix: str) -> None:
         from .perfetto import lines_of
 
         for line in lines_of(run):
-            file.write(line.encode("ascii"))
+            file.write(line.encode("utf-8", "backslashreplace"))
     elif suffix == ".html":
         from .page import page  # type: ignore[import-not-found,import-untyped,unused-ignore]
 

@@ -9,9 +9,10 @@ What is held back by how these programs read:
 - Slices of one track must nest, in whole nanoseconds: they multiply the microseconds that are written
   by 1000 and cut off the rest. So moments are rounded to nanoseconds once, and written as numbers that
   give these again.
-- A flow leaves from, and arrives at, the slice of its track that the file has begun last before it. So
-  the file is in the order in which things happened, also where they did at the same moment. (To Perfetto
-  a mark is a slice of no time: a flow that leaves later in the same step seems to leave from the mark.)
+- A flow leaves from, and arrives at, the slice of its track that was begun last before it: in the file,
+  and, since Perfetto 52, at that moment, too. So the file is in the order in which things happened, also
+  where they did at the same moment, and a flow leaves a nanosecond before its slice ends. (To Perfetto a
+  mark is a slice of no time: a flow that leaves later in the same step seems to leave from the mark.)
 - Slices that take no time are stacked on each other where they come at the same moment, as in virtual time
   they do. So a row has at most one of them at a moment, and none for being ready or waiting for no time.
 - Names of threads are kept by the number of the track alone, so all numbers are different.
@@ -46,7 +47,7 @@ _STATES = ("ready", "running", "waiting")
 
 
 def lines_of(run: Run) -> Iterator[str]:
-    """Give the text of the trace, line by line, in ASCII; each event is a line."""
+    """Give the text of the trace, line by line; each event is a line."""
     sides = [run] if run.baseline is None else [run, run.baseline]
     events: list[str] = []
     left_out: list[str] = []
@@ -67,7 +68,8 @@ def lines_of(run: Run) -> Iterator[str]:
     yield "]}\n"
 
 
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# Perfetto shows the names of threads as they are written: escaped, letters beyond ASCII could not be read.
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 def _microseconds(nanoseconds: Ints) -> Floats:
@@ -181,7 +183,9 @@ class _Process:
         self, slices: Intervals, wakings: Wakings, stands: Ints, begin: Ints, end: Ints
     ) -> list[tuple[int, int, str]]:
         source, target = stands[wakings.source], stands[wakings.target]
-        leaves = np.clip(self._nanoseconds(wakings.leaves), begin[source], end[source])
+        # At the very end of its slice it would leave from the next one.
+        last = np.maximum(end[source] - 1, begin[source])
+        leaves = np.clip(self._nanoseconds(wakings.leaves), begin[source], last)
         arrives = np.clip(np.maximum(self._nanoseconds(wakings.arrives), leaves), begin[target], end[target])
         # The arrival right after its slice has begun, and never before the leaving.
         later = np.maximum(slices.order[target], wakings.order) + 1

@@ -50,6 +50,22 @@ def test_a_track_has_what_its_coroutine_did_without_gaps() -> None:
     assert waits[0].args["line"] > 1
 
 
+def test_names_are_written_as_they_are_because_perfetto_unescapes_none(tmp_path: Path) -> None:
+    def nap() -> Any:
+        yield sleep(0.001)
+
+    def body() -> Any:
+        for name in ("café", "名前 😀", 'in "quotes"', "half \ud83d"):
+            spawn(nap, name=name)
+        yield
+
+    path = tmp_path / "names.perfetto.json"
+    run_of(body).save(path)
+    text = path.read_bytes().decode()
+    assert '"café"' in text and '"名前 😀"' in text
+    assert list(read(text).tracks.values())[1:] == ["café", "名前 😀", 'in "quotes"', "half \\ud83d"]
+
+
 def names(flows: list[tuple[Slice, Slice]]) -> list[tuple[str, str]]:
     return [(source.track, target.track) for source, target in flows]
 
