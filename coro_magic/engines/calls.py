@@ -6,7 +6,9 @@ not started: its frame holds nothing but the arguments.
 
 from __future__ import annotations
 
+import dis
 import gc
+import inspect
 import pickle
 import sys
 import types
@@ -17,6 +19,7 @@ from typing import Any, ClassVar
 from ..language import Task
 from ..language.coroutine import as_coroutine
 from .frames import code_of
+from .pickling import pickled
 from .program import wrap_generator_functions
 
 
@@ -46,9 +49,11 @@ def call_of(coroutine: Any) -> Call:
     # them after all its other variables.
     cells = [each for each in gc.get_referents(coroutine) if isinstance(each, types.CellType)]
     closure = tuple(cells[len(cells) - len(code.co_freevars) :])
-    function = types.FunctionType(code, frame.f_globals, code.co_name, None, closure)
-    function.__qualname__ = coroutine.__qualname__
-    function.__module__ = frame.f_globals.get("__name__", "__main__")
+    function = _of_its_module(code, frame.f_globals, coroutine.__qualname__)
+    if function is None:
+        function = types.FunctionType(code, frame.f_globals, code.co_name, None, closure)
+        function.__qualname__ = coroutine.__qualname__
+        function.__module__ = frame.f_globals.get("__name__", "__main__")
     positional = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     after = code.co_argcount + code.co_kwonlyargcount
@@ -60,6 +65,61 @@ def call_of(coroutine: Any) -> Call:
     if code.co_flags & 0x08:  # **kwargs
         kwargs |= values[code.co_varnames[after]]
     return Call(function, args, kwargs)
+
+
+def _of_its_module(code: types.CodeType, namespace: dict[str, Any], name: str) -> types.FunctionType | None:
+    """Give the function of a module that has this code, if its name still stands for it.
+
+    A module's function travels by its name. One made of its code would have a copy of the module's globals
+    there, while all that it calls has the module's own.
+    """
+    found: Any = sys.modules.get(namespace.get("__name__", ""))
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    return found if isinstance(found, types.FunctionType) and found.__code__ is code else None
+
+
+def _shared_cells(calls: tuple[Call, ...]) -> list[list[tuple[int, int]]]:
+    """Give the variables that functions of several calls share: where each has it in its closure."""
+    places: dict[int, list[tuple[int, int]]] = {}
+    for number, call in enumerate(calls):
+        for at, cell in enumerate(getattr(call.function, "__closure__", None) or ()):
+            places.setdefault(id(cell), []).append((number, at))
+    return [each for each in places.values() if len(each) > 1]
+
+
+def _linked(calls: tuple[Call, ...], shared: list[list[tuple[int, int]]]) -> Calls:
+    """Give calls that were copied; cloudpickle gives each function variables of its own."""
+    cells = {number: list(calls[number].function.__closure__ or ()) for each in shared for number, _ in each}
+    for (first, at), *others in shared:
+        for number, there in others:
+            cells[number][there] = cells[first][at]
+    linked = {number: _with_cells(calls[number].function, tuple(own)) for number, own in cells.items()}
+    return Calls(tuple(
+        replace(call, function=linked.get(number, call.function)) for number, call in enumerate(calls)
+    ))  # fmt: skip
+
+
+def _with_cells(function: Any, closure: tuple[Any, ...]) -> types.FunctionType:
+    made = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, closure
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+    return made
+
+
+def _imported_in(code: types.CodeType) -> set[str]:
+    found = {
+        str(each.argval) for each in dis.get_instructions(code) if each.opname == "IMPORT_NAME"
+    }
+    return found.union(*(_imported_in(each) for each in code.co_consts if isinstance(each, types.CodeType)))
+
+
+def _is_of_module(namespace: dict[str, Any]) -> bool:
+    """Say whether these are the globals of a module, rather than what was pickled by value."""
+    module = sys.modules.get(namespace.get("__name__", ""))
+    return module is not None and vars(module) is namespace
 
 
 @dataclass(frozen=True)
@@ -84,13 +144,11 @@ class Calls:
         Exception
             What cloudpickle raises of what cannot be pickled.
         """
-        import cloudpickle
-
-        return replace(self, pickled=cloudpickle.dumps(self))
+        return replace(self, pickled=pickled(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.pickled is None:
-            return Calls, (self.calls,)
+            return _linked, (self.calls, _shared_cells(self.calls))
         return pickle.loads, (self.pickled,)
 
     def names(self) -> list[str]:
@@ -98,8 +156,14 @@ class Calls:
         return [getattr(call.function, "__name__", type(call.function).__name__) for call in self.calls]
 
     def imports(self) -> set[str]:
-        """Functions bring what their modules import."""
-        return set()
+        """Give the modules that the functions import as they run; what their modules do, these bring."""
+        codes = (getattr(call.function, "__code__", None) for call in self.calls)
+        return set().union(*(_imported_in(code) for code in codes if code is not None))
+
+    def namespace(self, otherwise: dict[str, Any]) -> dict[str, Any]:
+        """Give the globals of those functions that were pickled by value."""
+        each = (getattr(call.function, "__globals__", {}) for call in self.calls)
+        return next((own for own in each if own and not _is_of_module(own)), otherwise)
 
     def remember_source(self) -> None:
         """Nothing to remember: functions bring their file's name."""
@@ -132,11 +196,10 @@ class CallsExecution:
         """Hand all of them over."""
         made = self.coroutines
         if made is None:
-            for call in self.calls.calls:
-                own = getattr(call.function, "__globals__", {})
-                module = sys.modules.get(own.get("__name__", ""))
+            functions = (getattr(call.function, "__globals__", {}) for call in self.calls.calls)
+            for own in {id(each): each for each in functions}.values():
                 # Only what was pickled by value is ours to change; a module's functions are not.
-                if self.wrap is not None and (vars(module) is not own if module is not None else own):
+                if self.wrap is not None and own and not _is_of_module(own):
                     wrap_generator_functions(own, self.wrap)
             made = tuple(as_coroutine(c.function, *c.args, **c.kwargs) for c in self.calls.calls)
         for coroutine in made:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
+import sys
 import types
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -11,10 +13,19 @@ from typing import Any
 
 from ..language import State
 from .calls import Calls
+from .pickling import pickled
 from .printed import Printed
 from .program import Program
 from .shared import Told
 from .trace import Trace
+
+
+def _where() -> str:
+    """Give the working directory, ``""`` if it is no more."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,9 @@ class Job:
         For the scheduler: ``order``, ``seed`` and ``on_error``.
     values:
         What some names are bound to, whatever was carried.
+    path, cwd, argv, environ:
+        Where to import from, where to be, and what else a program finds in its process: as they are when the
+        job is made, which is before the coroutines run.
     """
 
     program: Program | Calls
@@ -59,6 +73,10 @@ class Job:
     shared: dict[str, bool] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    path: list[str] = field(default_factory=lambda: list(sys.path))
+    cwd: str = field(default_factory=_where)
+    argv: list[str] = field(default_factory=lambda: list(sys.argv))
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def measuring(self, engine: str, budget: float | None = None) -> Job:
         """Give the same job on an engine, untraced and for its figures only; `budget` is None for its own."""
@@ -170,21 +188,9 @@ def pack(namespace: dict[str, Any], names: dict[str, Any], leave_out: Collection
     leave_out:
         Objects that are not sent, wherever they are referred to.
     """
-    import cloudpickle
-
     carrier = types.FunctionType(_carrier.__code__, namespace)
     carrier.__module__ = "__main__"
-    if not leave_out:
-        return cloudpickle.dumps((carrier, names))  # type: ignore[no-any-return]
-    left_out = {id(each) for each in leave_out}
-
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        def persistent_id(self, value: Any) -> str | None:
-            return "left out" if id(value) in left_out else None
-
-    stream = io.BytesIO()
-    Pickler(stream).dump((carrier, names))
-    return stream.getvalue()
+    return pickled((carrier, names), leave_out)
 
 
 def _carrier() -> None: ...

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..language import State
 from . import switching
+from .calls import Calls
 from .jobs import Cannot, Job, Report, Result, unpack
 from .printed import Printed, Write, noted
 from .program import BODY_NAME
@@ -81,6 +82,8 @@ def perform(job: Job) -> tuple[Report, bool]:
         _FIRST[job.engine]()
     namespace = unpack(job.carried)
     namespace.update(job.values)
+    if isinstance(job.program, Calls):
+        namespace = job.program.namespace(namespace)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         # What the cell displays is no output of a coroutine's.
         report = ENGINES[job.engine](

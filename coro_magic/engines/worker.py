@@ -87,12 +87,18 @@ def _answer(message: Any) -> tuple[bytes, bool]:
     import cloudpickle
 
     try:
-        job = pickle.loads(message)
-        sys.path[:] = job["path"]
-        if os.getcwd() != job["cwd"]:
-            os.chdir(job["cwd"])
-        job["job"].program.remember_source()
-        report, spent = perform(job["job"])
+        given = pickle.loads(message)
+        # What the job refers to is imported from there.
+        sys.path[:] = given["path"]
+        if given["cwd"]:
+            os.chdir(given["cwd"])
+        job: Job = pickle.loads(given["job"])
+        sys.argv[:] = job.argv
+        if job.environ != os.environ:
+            os.environ.clear()
+            os.environ.update(job.environ)
+        job.program.remember_source()
+        report, spent = perform(job)
         return cloudpickle.dumps((report, spent)), spent
     except Cannot as reason:
         return pickle.dumps((Failure(str(reason), expected=True), True)), True

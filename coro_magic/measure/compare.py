@@ -5,6 +5,7 @@ Between the coroutines and the threads of one program a different result is what
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -192,7 +193,7 @@ def differences(coroutines: Run, threads: Run) -> list[Difference]:
     return [Difference(name, _short(ours), _short(others)) for name, ours, others in found]
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any, depth: int = 5) -> bool:
     if type(one) is not type(other):
         return False
     if one is other or not _can_be_told_apart(one):
@@ -202,9 +203,19 @@ def _equal(one: Any, other: Any) -> bool:
         if equal is False and one != one and other != other:
             return True  # not a number, on both sides
         # Arrays and frames compare by element.
-        return bool(equal.all() if hasattr(equal, "all") else equal)
+        if bool(equal.all() if hasattr(equal, "all") else equal):
+            return True
     except Exception:
-        return _short(one) == _short(other)
+        if type(one) not in (list, tuple, dict):
+            return _short(one) == _short(other)
+    if depth and type(one) in (list, tuple):
+        pairs: Iterable[tuple[Any, Any]] = zip(one, other, strict=False)
+    elif depth and type(one) is dict and one.keys() == other.keys():
+        pairs = ((value, other[key]) for key, value in one.items())
+    else:
+        return False
+    # Its items are forgiven what it would be itself.
+    return len(one) == len(other) and all(_equal(a, b, depth - 1) for a, b in pairs)
 
 
 def _can_be_told_apart(value: Any) -> bool:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..engines.jobs import Failure, Job, Report
+from ..engines.pickling import pickled
 from ..engines.worker import read_frame, write_frame
 
 _GRACE_AT_START = 60.0  # seconds in which a worker must be up, on a machine however slow
@@ -164,10 +165,8 @@ def ask(job: Job) -> Report:
     NoBaseline
         If it cannot be given the job, fails in it, dies, or does not answer in time.
     """
-    import cloudpickle
-
     try:
-        message = cloudpickle.dumps({"job": job, "path": sys.path, "cwd": os.getcwd()})
+        message = pickle.dumps({"path": job.path, "cwd": job.cwd, "job": pickled(job)})
     except Exception as error:
         raise NoBaseline(
             f"the program cannot be copied to the worker process: {first_line(error)}"

@@ -361,6 +361,9 @@ class Run:
     def again(self, **options: Any) -> Run:
         """Run the same program again, in the same namespace, as its cell would when it is run again.
 
+        Coroutines that were given to `coro_magic.run` are made anew, with the same arguments: a list that the
+        first run emptied is empty, and a channel that it closed is closed.
+
         Parameters
         ----------
         options:

@@ -27,6 +27,7 @@ from ..engines.calls import Calls
 from ..engines.exchange import connected, serve
 from ..engines.interrupts import told_of_interrupts
 from ..engines.part import Part, Work
+from ..engines.pickling import pickled
 from ..engines.processes import carry_out, header_of_this
 from ..engines.program import Program
 from ..engines.split import by_arguments, by_turns, in_blocks
@@ -164,8 +165,6 @@ def _works(
     program: Program | Calls, shares: _Shares, namespace: dict[str, Any], options: Options, own_pool: bool
 ) -> list[_Message]:
     """Give for each process what makes the message to it, given the board's folder and the exchange."""
-    import cloudpickle
-
     try:
         carried = baseline.carry(program, namespace, also=(options.split_by,) if options.split_by else ())
     except NoBaseline as reason:
@@ -183,7 +182,7 @@ def _works(
                 options.split_by or "", exchange, list(sys.path), os.getcwd() if own_pool else None,
                 board, settings, os.getpid() if own_pool else 0,
             )  # fmt: skip
-            return cloudpickle.dumps(work)  # type: ignore[no-any-return]
+            return pickled(work)
 
         return made
 

@@ -6,6 +6,7 @@ and a cause that nobody measured is a guess.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -393,14 +394,18 @@ def _ends(run: Run) -> list[str]:
             "It may be a data race: between two lines of a thread another one may change what both work "
             "with. Or the threads only had their turns in another order, and somebody else got an item."
         )
-    elif _came_to_results(run) and run.baseline is not None and _came_to_results(run.baseline):
+    elif run.baseline is not None and _came_to_the_same(run, run.baseline):
         said.append("Both sides came to the same results.")
     return said
 
 
-def _came_to_results(run: Run) -> bool:
-    tasks = run.tasks[int(run.has_body) :]
-    return run.complete and not run.went_wrong and any(task._value is not None for task in tasks)
+def _came_to_the_same(run: Run, baseline: Run) -> bool:
+    ours, theirs = (side.tasks[int(side.has_body) :] for side in (run, baseline))
+    ended = all(side.complete and not side.went_wrong for side in (run, baseline))
+    alike = Counter(task.state for task in ours) == Counter(task.state for task in theirs)
+    return ended and alike and all(
+        any(task._value is not None for task in tasks) for tasks in (ours, theirs)
+    )
 
 
 def _who(task: Task) -> str:

@@ -79,7 +79,10 @@ def judged_pairs(pairs: Repeats | None) -> Judged:
 def _of_pairs(pairs: Repeats) -> Judged:
     faster, ratio = _faster(pairs.median)
     if len(pairs) >= ENOUGH:
-        return Judged(Verdict.NOISE if pairs.within_noise else faster, ratio)
+        if pairs.within_noise:
+            return Judged(Verdict.NOISE, ratio)
+        # Sure, and so little that it would be told as "1.0 times as fast".
+        return Judged(Verdict.SAME if ratio <= ABOUT_THE_SAME else faster, ratio)
     low, high = pairs.interval
     # So few tell what a single run could, and no more.
     apart = abs(float(np.median(pairs.threads - pairs.coroutines)))

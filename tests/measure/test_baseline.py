@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from cells import cell, on_both_sides
 
 import coro_magic
 from coro_magic import Channel
+from coro_magic.engines.calls import Calls, call_of
 from coro_magic.measure import baseline, process
 
 TRIVIAL = "def f():\n    yield\n    return 1\nf()"
@@ -136,6 +138,103 @@ def test_what_calls_refer_to_is_copied_before_the_coroutines_change_it():
     assert run.baseline.error is None and not run.differences
     assert run.baseline.results == run.results == {"sends": 1, "receives": ["once"]}
     assert len(run.repeats.threads) == 2
+
+
+CALLS = """
+import functools, os, time
+from time import sleep as snooze
+import coro_magic
+from coro_magic import sleep, spawn
+
+@functools.lru_cache
+def known(n):
+    return n if n < 2 else known(n - 1) + known(n - 2)
+
+def kid():
+    yield
+    yield sleep(0.001)
+    return 2
+
+def parent():
+    return (yield spawn(kid()))
+
+def knows():
+    yield
+    return known(20)
+
+def pair():
+    done = False
+    def sets():
+        nonlocal done
+        yield sleep(0.005)
+        done = True
+    def spins():
+        while not done:
+            yield sleep(0.001)
+    return sets(), spins()
+
+def snoozes():
+    snooze(0.1)
+
+def moves():
+    os.chdir("there")
+    os.environ["SEEN"] = os.environ.get("SEEN", "") + "x"
+    yield
+    return os.environ["SEEN"]
+
+if __name__ == "__main__":
+    os.mkdir("there")
+    many = coro_magic.run(parent(), parent(), parent(), knows())
+    print(many.count, many.baseline.count, many.baseline.complete, many.differences)
+    print(many.results["knows"], many.baseline.results["knows"])
+    shared = coro_magic.run(*pair())
+    print(shared.baseline.complete, shared.baseline.error)
+    slept = coro_magic.run(snoozes).baseline.trace.totals()
+    print(slept["waiting"].sum() > 0.09, slept["running"].sum() < 0.05)
+    for _ in range(2):
+        moved = coro_magic.run(moves())
+        print(moved.baseline.error, moved.differences)
+        os.chdir("..")
+"""
+
+
+def test_a_script_s_calls_are_the_same_program_on_threads(tmp_path):
+    (tmp_path / "script.py").write_text(CALLS)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "7 7 True []", "6765 6765", "True None", "True True", "None []", "None []"
+    ]  # fmt: skip
+
+
+def test_a_coroutine_of_a_module_has_the_module_s_globals_on_threads_too(tmp_path, monkeypatch):
+    (tmp_path / "kept_results.py").write_text(textwrap.dedent("""
+        from coro_magic import sleep
+        results = []
+        def record(one):
+            results.append(one)
+        def worker():
+            for one in range(3):
+                record(one)
+                yield sleep(0.001)
+            return len(results)
+    """))
+    monkeypatch.syspath_prepend(tmp_path)
+    kept_results = importlib.import_module("kept_results")
+    run = coro_magic.run(kept_results.worker())
+    assert run.baseline.results == run.results == {"worker": 3}
+
+
+def test_what_is_imported_here_already_is_not_paid_for_by_the_threads_alone():
+    def imports():
+        import xml.dom.minidom
+        yield
+        return xml.dom.minidom
+
+    assert "xml.dom.minidom" in Calls((call_of(imports()),)).imports()
 
 
 def test_functions_share_their_globals_in_the_worker():
@@ -263,6 +362,22 @@ def test_a_result_whose_comparison_or_repr_raises_does_no_harm():
         f()
     """).run
     assert run.baseline.complete and run.differences == []
+
+
+def test_items_are_forgiven_what_a_result_itself_would_be():
+    class Own:
+        pass
+
+    def of(value: float):
+        yield
+        return [{"nan": float("nan"), "own": Own(), "error": ValueError("a")}, (1, value)]
+
+    def differs(own: int):
+        yield
+        return [own == os.getpid()]
+
+    run = coro_magic.run(of(2.0), of(3.0), differs(os.getpid()))
+    assert [each.name for each in run.differences] == ["differs"]
 
 
 def test_results_of_numpy_are_compared():

@@ -48,6 +48,12 @@ def test_repeats_tell_where_a_single_run_could_not():
     assert run.speedup == pytest.approx(1.2)
 
 
+def test_repeats_that_are_sure_of_next_to_nothing_call_neither_side_faster():
+    run = made(1.0, 1.01, [(1.0, 1.01 + at / 1000) for at in range(10)])
+    assert judged(run).verdict is Verdict.SAME
+    assert "about the same" in run.summary().splitlines()[0]
+
+
 def test_of_a_single_pair_no_range_is_told():
     headline = made(0.5, 0.6, [(1.0, 0.99)]).summary().splitlines()[0]
     assert headline.endswith("too few pairs to tell (0.99 in 1 untraced pair)")
