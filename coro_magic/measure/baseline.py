@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 import types
 from collections.abc import Sequence
@@ -74,9 +75,29 @@ def freeze(program: Program | Calls) -> Program | Calls:
     try:
         return program.frozen()
     except Exception as error:
+        names = _names_of(program)
+        what = _culprits(names, names, ()) or first_line(error)
         raise NoBaseline(
-            f"the program cannot be copied to the worker process: {first_line(error)}"
+            f"the program cannot be copied to the worker process: {what}. "
+            "Make it inside the coroutine that needs it; or say baseline=\"off\""
         ) from None
+
+
+def _names_of(calls: Calls) -> dict[str, Any]:
+    """Give what the functions of calls refer to: globals, variables of closures, and the arguments."""
+    found: dict[str, Any] = {}
+    for call in calls.calls:
+        function: Any = call.function
+        if isinstance(function, types.FunctionType):
+            own = inspect.getclosurevars(function)
+            found |= {**own.globals, **own.nonlocals}
+        found |= dict(zip(_parameters(function), call.args, strict=False)) | call.kwargs
+    return found
+
+
+def _parameters(function: Any) -> tuple[str, ...]:
+    code = getattr(function, "__code__", None)
+    return () if code is None else code.co_varnames[: code.co_argcount]
 
 
 def _packed(

@@ -228,6 +228,20 @@ def test_a_coroutine_of_a_module_has_the_module_s_globals_on_threads_too(tmp_pat
     assert run.baseline.results == run.results == {"worker": 3}
 
 
+def test_what_cannot_be_copied_of_calls_is_named_with_what_to_do():
+    lock, locks_of_all = threading.Lock(), [threading.Lock()]
+
+    def locks(lock: object, number: int):
+        yield number
+
+    def reads():
+        yield len(locks_of_all)
+
+    for coroutine, said in ((locks(lock, 5), "lock (lock: "), (reads(), "locks_of_all (list: ")):
+        note = coro_magic.run(coroutine).baseline_note
+        assert said in note and "number" not in note and 'baseline="off"' in note
+
+
 def test_what_is_imported_here_already_is_not_paid_for_by_the_threads_alone():
     def imports():
         import xml.dom.minidom
