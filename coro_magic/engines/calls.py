@@ -83,7 +83,9 @@ def _shared_cells(calls: tuple[Call, ...]) -> list[list[tuple[int, int]]]:
     """Give the variables that functions of several calls share: where each has it in its closure."""
     places: dict[int, list[tuple[int, int]]] = {}
     for number, call in enumerate(calls):
-        for at, cell in enumerate(getattr(call.function, "__closure__", None) or ()):
+        # (A method tells of its function's closure, too, and is more than that function.)
+        closure = call.function.__closure__ if isinstance(call.function, types.FunctionType) else None
+        for at, cell in enumerate(closure or ()):
             places.setdefault(id(cell), []).append((number, at))
     return [each for each in places.values() if len(each) > 1]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import pickle
 
 import pytest
 
-from coro_magic.engines.calls import call_of
+from coro_magic.engines.calls import Calls, call_of
 
 
 def several(a, b=2, *more, c, d=4, **named):
@@ -105,3 +106,20 @@ def test_coroutines_that_share_a_variable_share_it_in_the_copy():
     calls = [call_of(count()), call_of(count())]
     cells = [call.function.__closure__[call.function.__code__.co_freevars.index("n")] for call in calls]
     assert cells[0] is cells[1]
+    carried = pickle.loads(Calls(tuple(calls)).frozen().pickled)
+    for _ in zip(*(call.function() for call in carried.calls), strict=True):
+        pass
+    assert carried.calls[0].function.__closure__[0].cell_contents == 6 and n == 0
+
+
+def test_methods_that_share_their_class_s_cell_stay_methods():
+    class Base:
+        def of(self):
+            return 1
+
+    class Over(Base):
+        def of(self):
+            return 1 + super().of()
+
+    carried = pickle.loads(Calls(tuple(call_of(each.of) for each in (Over(), Over()))).frozen().pickled)
+    assert [call.function() for call in carried.calls] == [2, 2]
