@@ -38,8 +38,12 @@ class Output:
 
     @property
     def text(self) -> str:
-        """The plain text of everything that was displayed, the last state of each display."""
-        return "\n".join(data.get("text/plain", "") for data in self.displays)
+        """The plain text of everything that was displayed, the last state of each display.
+
+        A line of the summary that was broken because it is long is one again.
+        """
+        text = "\n".join(data.get("text/plain", "") for data in self.displays)
+        return re.sub(r"\n {4}(?=\S)", " ", text)
 
 
 class Kernel:
