@@ -160,7 +160,9 @@ class Calls:
     def imports(self) -> set[str]:
         """Give the modules that the functions import as they run; what their modules do, these bring."""
         codes = (getattr(call.function, "__code__", None) for call in self.calls)
-        return set().union(*(_imported_in(code) for code in codes if code is not None))
+        # A hundred thousand calls may be of one function.
+        once = {id(code): code for code in codes if code is not None}
+        return set().union(*map(_imported_in, once.values()))
 
     def namespace(self, otherwise: dict[str, Any]) -> dict[str, Any]:
         """Give the globals of those functions that were pickled by value."""
