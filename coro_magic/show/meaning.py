@@ -436,7 +436,8 @@ def _advice(run: Run, facts: _Facts) -> list[str]:
     if computing is not None and run.count > 1:
         said.append(f"Put a bare yield into the loop{place(computing.where)} of "
                     f"{one_line(computing.name, 60)}, so that the others have their turn while it "
-                    "computes.")  # fmt: skip
+                    "computes; if that loop is in a plain function which it calls, sleep(0).wait(): with a "
+                    "yield in it, that would be no plain function any more.")  # fmt: skip
     if run.never_started:
         said.append("Start what never started with spawn(...), or drive it with next.")
     if run.nobody_finished and run.count > 1:

@@ -22,11 +22,15 @@ _LEVEL = 3  # of compression: a higher one takes ten times as long for a twentie
 _START = """
 {
   const data = document.getElementById("coro-data"), here = document.getElementById("coro-here");
-  if (window.DecompressionStream) {
-    draw(here, await savedSource(data.textContent, data.dataset.sizes.split(" ").map(Number)));
-  } else {
-    here.textContent = "This browser cannot unpack what was saved: one of 2023 or newer can.";
+  let source;
+  try {
+    source = await savedSource(data.textContent, data.dataset.sizes.split(" ").map(Number));
+  } catch {
+    here.textContent = window.DecompressionStream
+      ? "What was saved in this page is damaged, and cannot be read."
+      : "This browser cannot unpack what was saved: one of 2023 or newer can.";
   }
+  if (source) draw(here, source);
 }
 """
 

@@ -303,11 +303,10 @@ def _placed(texts: list[tuple[float, str]], until: float, width: float) -> list[
     placed: list[tuple[float, int, str]] = []
     for time, text in texts:
         wide = 0.066 * len(text) + 0.12
-        at = time / until * width
-        line = next((number for number in range(_FLAG_LINES) if at >= ends[number]), None)
+        begin = min(time / until * width, max(width - wide, 0.0))
+        line = next((number for number in range(_FLAG_LINES) if begin >= ends[number]), None)
         if line is None or len(placed) == MOST_TEXTS:
             continue
-        begin = min(at, max(width - wide, 0.0))
         ends[line] = begin + wide
         placed.append((begin, line, text))
     return placed

@@ -43,6 +43,13 @@ def test_every_side_has_a_band_and_one_can_be_chosen_to_stand_beside_the_corouti
     page.wait_for_selector(CANVAS)
     look_at(Driver.of(page), page)
 
+    # A page that was cut on its way says so.
+    whole = (server.folder / "sides.html").read_text()
+    end = whole.index("</script>", whole.index('id="coro-data"'))
+    (server.folder / "cut.html").write_text(whole[: end - 400] + whole[end:])
+    page.goto(f"file://{server.folder / 'cut.html'}")
+    page.get_by_text("is damaged, and cannot be read").wait_for()
+
 
 def look_at(driver: Driver, page: Any) -> None:
     everybody = ["coroutines", "threads", "sequential", "asyncio"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -18,9 +19,9 @@ from coro_magic.engines.trace import Trace
 from coro_magic.language import mark, sleep, spawn
 from coro_magic.measure.run import Run
 from coro_magic.show import palette
-from coro_magic.show.rows import mixed_colours, stacked_colours
+from coro_magic.show.rows import flags, mixed_colours, stacked_colours
 from coro_magic.show.sheet import png
-from coro_magic.show.side import OTHER, read, waits_of
+from coro_magic.show.side import OTHER, read, sides_of, waits_of
 
 from .runs import run_of, sleepers, threads, troubled
 
@@ -286,3 +287,21 @@ def test_a_figure_displays_itself_as_a_png() -> None:
     assert about == {"alt": f"{run.summary().splitlines()[0]}. Timelines of coroutines"}
     says = show.displayed(show.picture(run))[1]["alt"]
     assert says.endswith("and below them their resumptions against time")
+
+
+def test_flags_of_marks_near_the_right_edge_are_not_printed_over_one_another() -> None:
+    def ends(number: int) -> Any:
+        yield sleep(0.02 * number)
+        mark("done")
+
+    def body() -> Any:
+        for number in (18, 19, 20):
+            spawn(ends(number))
+        yield
+
+    run = run_of(body, clock="virtual")
+    (side,) = sides_of(run)
+    placed = flags(side, side.seconds, 4.0)
+    assert len(placed) >= 2
+    for one, other in itertools.combinations(placed, 2):
+        assert one[1] != other[1] or abs(one[0] - other[0]) >= 0.38
