@@ -164,10 +164,11 @@ class Calls:
         once = {id(code): code for code in codes if code is not None}
         return set().union(*map(_imported_in, once.values()))
 
-    def namespace(self, otherwise: dict[str, Any]) -> dict[str, Any]:
-        """Give the globals of those functions that were pickled by value."""
+    def own_globals(self) -> list[dict[str, Any]]:
+        """Give the globals of functions that were pickled by value: no module's, and ours to change."""
         each = (getattr(call.function, "__globals__", {}) for call in self.calls)
-        return next((own for own in each if own and not _is_of_module(own)), otherwise)
+        distinct = {id(own): own for own in each}.values()
+        return [own for own in distinct if own and not _is_of_module(own)]
 
     def remember_source(self) -> None:
         """Nothing to remember: functions bring their file's name."""
@@ -200,10 +201,8 @@ class CallsExecution:
         """Hand all of them over."""
         made = self.coroutines
         if made is None:
-            functions = (getattr(call.function, "__globals__", {}) for call in self.calls.calls)
-            for own in {id(each): each for each in functions}.values():
-                # Only what was pickled by value is ours to change; a module's functions are not.
-                if self.wrap is not None and own and not _is_of_module(own):
+            if self.wrap is not None:
+                for own in self.calls.own_globals():
                     wrap_generator_functions(own, self.wrap)
             made = tuple(as_coroutine(c.function, *c.args, **c.kwargs) for c in self.calls.calls)
         for coroutine in made:

@@ -83,7 +83,7 @@ def perform(job: Job) -> tuple[Report, bool]:
     namespace = unpack(job.carried)
     namespace.update(job.values)
     if isinstance(job.program, Calls):
-        namespace = job.program.namespace(namespace)
+        namespace = next(iter(job.program.own_globals()), namespace)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         # What the cell displays is no output of a coroutine's.
         report = ENGINES[job.engine](
